@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The reaper: every exit of every process that we know of arrives here, once, and goes to its watcher.
+ *
+ * Three sources: SIGCHLD (reaper_drain: our children and, as we are a subreaper, orphans of the runtimes), the pidfd of a
+ * watched process (also of one that is not our child: adopted after a restart), and the keeper (reaper_told).
+ * A zombie that nobody watches is reaped at once, since runsc's delete waits for gofers that nobody reaped, and its
+ * status is remembered for as long as a command is in flight that began before it ended: only such a command can still
+ * name it in a pid file. Children are looked at with waitid(WNOWAIT) for their start time, then that one pid is reaped;
+ * the same zombie is never looked at twice.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uthash.h>
+#include "base/loop.h"
+#include "base/pidref.h"
+
+struct reaper;
+
+struct exit_info {
+        bool known;           /* false: the process ended and its status cannot be known */
+        int wait_status;      /* as of wait(2) */
+        uint64_t realtime_ns; /* when it was seen */
+};
+
+struct watch_pid;
+typedef void (*watch_pid_fn)(struct watch_pid *w, const struct exit_info *info); /* called once; the watch has stopped */
+struct watch_pid {
+        struct watch_fd watch;
+        struct pidref pidref; /* owned by the watch while it is active, and still open in the callback */
+        struct reaper *reaper;
+        watch_pid_fn fn;
+        UT_hash_handle hh; /* by pid */
+        bool active;
+        unsigned polls; /* private: pidfd was readable and the status not yet there */
+        struct watch_timer retry; /* private */
+};
+
+/* Makes this process a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER). The owner routes SIGCHLD to reaper_drain. */
+int reaper_new(struct reaper **ret, struct loop *loop);
+struct reaper *reaper_free(struct reaper *r);
+DEFINE_CLEANUP(struct reaper *, reaper_free)
+
+/* Reaps all that there is now. Call on SIGCHLD. */
+void reaper_drain(struct reaper *r);
+
+/* The keeper says: it reaped this process. A status for an unknown process is remembered like that of an orphan. */
+void reaper_told(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info);
+
+void watch_pid_init(struct watch_pid *w);
+/* Takes *p (also on failure). The callback never runs from inside this call. A process that has ended already, also one
+ * whose zombie was reaped before as an orphan (see reaper_claim), is reported in a later turn of the loop. */
+int watch_pid_start(struct watch_pid *w, struct reaper *r, struct pidref *p, watch_pid_fn fn);
+void watch_pid_stop(struct watch_pid *w); /* closes the pidfd; the process stays and becomes an orphan when it ends */
+
+/* --- orphans --- */
+/* While a hold exists, statuses of orphans that end from now on are kept. */
+struct reaper_hold {
+        struct reaper_hold *prev, *next;
+        struct reaper *reaper;
+        uint64_t seq;
+        uint64_t begin_ticks; /* clock ticks since boot: what a pid file names cannot be older */
+};
+void reaper_hold(struct reaper *r, struct reaper_hold *hold);
+void reaper_unhold(struct reaper_hold *hold);
+/* Finds and removes the remembered status of pid which started at or after the hold began. Returns true if there. */
+bool reaper_claim(const struct reaper_hold *hold, pid_t pid, uint64_t *ret_start_time, struct exit_info *ret);
+size_t reaper_n_orphans(const struct reaper *r); /* remembered ones */
