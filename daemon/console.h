@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A terminal: the console socket on which the runtime sends the pty's master, and the copying between it and the client's
+ * FIFOs, with back-pressure (no reading of one side while the other side's buffer is full) and a budget of bytes per turn
+ * of the loop, so that a noisy terminal cannot starve the rest.
+ */
+
+#include "base/buf.h"
+#include "base/loop.h"
+#include "base/error.h"
+
+#define CONSOLE_BUFFER 65536 /* bytes held in each direction */
+#define CONSOLE_BUDGET 65536 /* bytes copied in one turn */
+
+struct console;
+typedef void (*console_fn)(void *data);
+
+/* Listens at path (0600). The runtime may connect at any time until the console is freed. */
+int console_new(struct console **ret, struct loop *loop, const char *path, uint32_t width, uint32_t height, struct error *err);
+struct console *console_free(struct console *c); /* removes the socket */
+DEFINE_CLEANUP(struct console *, console_free)
+const char *console_path(const struct console *c);
+/* The client's ends (consumed; -1: none; non-blocking, opened O_RDWR so that a client may come and go). */
+void console_set_client(struct console *c, int in_fd, int out_fd);
+bool console_has_master(const struct console *c);
+int console_master(const struct console *c); /* borrowed; -1 */
+int console_resize(struct console *c, uint32_t width, uint32_t height); /* remembered until the master is there */
+void console_close_stdin(struct console *c);
+/* The process has ended: read the pty to its end (EIO), write it out, then close the client's ends and call fn (once). A
+ * client that does not read holds the rest back until console_free. */
+void console_drain(struct console *c, console_fn fn, void *data);
+bool console_drained(const struct console *c);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The event log of the host: numbered 1, 2, 3 ... without gaps, over restarts too. Append-only segments with a checksum
+ * per entry below ROOT/events/, bounded in bytes; the oldest segment is dropped whole, and a reader that asks for what was
+ * dropped gets one event of kind "gap" that counts them. An entry that was cut by a crash is dropped at the next start
+ * and its number given anew (nobody was told of it: readers are told after the write).
+ */
+
+#include "base/loop.h"
+#include "proto/codec.h"
+
+struct eventlog;
+struct daemon;
+struct request;
+
+struct eventlog_options {
+        uint64_t segment_bytes; /* a new segment after so many */
+        uint64_t max_bytes;     /* of all segments */
+};
+
+int eventlog_open(struct eventlog **ret, struct loop *loop, const char *dir, const struct eventlog_options *options, struct error *err);
+struct eventlog *eventlog_free(struct eventlog *l);
+DEFINE_CLEANUP(struct eventlog *, eventlog_free)
+
+/* Appends: sets ev->seq and, if 0, ev->time. Returns 0 or -1: a full disk loses no event: it is kept in memory (bounded)
+ * and written when there is room; what cannot be kept leaves a gap marker. */
+int eventlog_append(struct eventlog *l, struct event *ev, struct error *err);
+uint64_t eventlog_newest(const struct eventlog *l); /* 0: empty */
+
+/* Fills ret with events that match params->since/max and the filters; may be empty. Memory comes from a. */
+int eventlog_read(struct eventlog *l, const struct events_params *params, struct arena *a, struct events_result *ret, struct error *err);
+
+/* Answers the method events.read: at once if there is something, else when there is, or after the timeout (then with an
+ * empty list). Owns the request; cancels with its connection. */
+void eventlog_serve(struct eventlog *l, struct request *req);
+/* Answers all that wait, with what there is (the daemon stops). */
+void eventlog_flush_readers(struct eventlog *l);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Durable state: ROOT/state/OWNER/NS/ID/meta.json, written whole with rename at each transition. It holds all that is
+ * needed to adopt the container, or to undo it. The structs below are messages like those of proto/messages.def, with
+ * descriptions of their own, so that json.h can read and write them.
+ *
+ * The empty owner is the directory "_". A directory of a container also holds the daemon's private files for it (pid files,
+ * logs of runtime commands, exec specs).
+ */
+
+#include "daemon/json.h"
+#include "proto/codec.h"
+
+#define RECORD_VERSION 1 /* a newer daemon reads older records; an older one refuses newer ones and touches nothing */
+#define RECORD_MAX (16 * 1024 * 1024)
+
+#define RECORD_MESSAGES(MESSAGE)                                                                                       \
+        MESSAGE(record_command, "a runtime command in flight")                                                         \
+        MESSAGE(record_answer, "a remembered answer")                                                                  \
+        MESSAGE(record_process, "init or an added process")                                                            \
+        MESSAGE(container_record, "a container")
+
+#define FIELDS_record_command(F)                                                                                       \
+        F(str, kind, LIMIT_ID, 0, "prepare, create, start, exec ...") F(str, exec_id, LIMIT_ID, 0, "for exec")         \
+        F(u32, pid, 0, 0, "of the command") F(u64, start_time, 0, 0, "clock ticks since boot")                         \
+        F(str, log, LIMIT_PATH, 0, "file name of its log in the container's directory")
+#define FIELDS_record_answer(F)                                                                                        \
+        F(str, request_id, LIMIT_REQUEST_ID, REQUIRED, "as sent") F(str, method, LIMIT_ID, REQUIRED, "wire name")      \
+        F(u64, answered_at, 0, 0, "when") F(bin, data, LIMIT_JSON, 0, "encoded response")
+#define FIELDS_record_process(F)                                                                                       \
+        F(str, exec_id, LIMIT_ID, 0, "empty: init") F(str, state, LIMIT_ID, 0, "process state (added ones)")           \
+        F(u32, pid, 0, 0, "host pid") F(u64, start_time, 0, 0, "clock ticks since boot")                               \
+        F(u64, internal_pid, 0, 0, "pid inside a runsc sandbox")                                                       \
+        F(u64, started_at, 0, 0, "when") F(u64, exited_at, 0, 0, "when")                                               \
+        F(boolean, ended, 0, 0, "it has ended") F(boolean, start_published, 0, 0, "its start event is in the log")     \
+        F(boolean, exit_published, 0, 0, "its exit event is in the log")                                               \
+        F(boolean, exit_known, 0, 0, "the status below is true") F(u32, exit_status, 255, 0, "or 128 + signal")        \
+        F(str, cause, LIMIT_TEXT, 0, "why") F(boolean, auto_remove, 0, 0, "as given")                                  \
+        F(boolean, terminal, 0, 0, "as given") F(str, stdin_path, LIMIT_URI, 0, "as given")                            \
+        F(str, stdout_path, LIMIT_URI, 0, "as given") F(str, stderr_path, LIMIT_URI, 0, "as given")                    \
+        F(u32, io_uid, 0, 0, "as given") F(u32, io_gid, 0, 0, "as given") F(boolean, stdin_closed, 0, 0, "close_io was called")
+#define FIELDS_container_record(F)                                                                                     \
+        F(u32, version, 0, REQUIRED, "RECORD_VERSION") F(str, boot_id, LIMIT_ID, 0, "/proc/sys/kernel/random/boot_id") \
+        F(msg_create_params, params, 0, 0, "as asked for")                                                             \
+        F(str, state, LIMIT_ID, REQUIRED, "container state") F(str, wanted, LIMIT_ID, 0, "what was asked for last: run, stopped, gone") \
+        F(u64, created_at, 0, 0, "when") F(str, sandbox, LIMIT_ID, 0, "pod") F(str, runtime_path, LIMIT_PATH, 0, "binary in use") \
+        F(str, runtime_type, LIMIT_ID, 0, "driver") F(str, runtime_root, LIMIT_PATH, 0, "with the namespace")          \
+        F(strs, runtime_options, LIMIT_OPTION, 0, "global arguments") F(str, rootfs, LIMIT_PATH, 0, "absolute path")   \
+        F(boolean, mounted, 0, 0, "the rootfs mounts may be there") F(boolean, private_pid_ns, 0, 0, "see spec.h")     \
+        F(str, cgroup, LIMIT_PATH, 0, "path below the hierarchies") F(boolean, oom_killed, 0, 0, "an OOM kill was seen")  \
+        F(u64, oom_count, 0, 0, "the kernel's oom_kill counter when last seen")                                        \
+        F(msg_record_process, init, 0, 0, "the init process") F(msgs_record_process, execs, LIMIT_LIST, 0, "added ones")  \
+        F(msgs_record_command, commands, LIMIT_LIST, 0, "in flight") F(msgs_record_answer, answers, LIMIT_LIST, 0, "the latest")
+
+#define FIELD_C_msg_create_params(name) struct create_params *name;
+#define FIELD_C_msg_record_process(name) struct record_process *name;
+#define FIELD_C_msgs_record_process(name) struct list_record_process name;
+#define FIELD_C_msgs_record_command(name) struct list_record_command name;
+#define FIELD_C_msgs_record_answer(name) struct list_record_answer name;
+RECORD_MESSAGES(MESSAGE_C)
+RECORD_MESSAGES(MESSAGE_DESC_DECL)
+
+struct record_store; /* the state directory, its lock */
+
+/* Opens (makes) ROOT, 0711, and its sub-directories 0700, and takes the lock file: -1 with a clear error if another daemon
+ * has it. */
+int record_store_open(struct record_store **ret, const char *root, struct error *err);
+struct record_store *record_store_free(struct record_store *s);
+DEFINE_CLEANUP(struct record_store *, record_store_free)
+const char *record_store_root(const struct record_store *s);
+
+/* The directory of a container: makes it if `create`; a descriptor (O_PATH is not enough: openat is used below it), or -1 with *err. */
+int record_dir_open(struct record_store *s, const char *owner, const char *ns, const char *id, bool create, struct error *err);
+/* Its absolute path, in the arena. */
+const char *record_dir_path(struct record_store *s, const char *owner, const char *ns, const char *id, struct arena *a);
+
+int record_save(int dirfd, const struct container_record *rec, struct error *err);
+/* Removes the container's directory with all in it (bounded work: only files that we make), and empty parents. Idempotent. */
+int record_remove(struct record_store *s, const char *owner, const char *ns, const char *id, struct error *err);
+
+/* Calls fn for every container directory at start: rec is NULL and err set for one that cannot be read (truncated,
+ * corrupt, of a newer version). The arena belongs to fn's owner: record_each frees what fn does not take (by setting *a NULL). */
+typedef void (*record_each_fn)(void *data, const char *owner, const char *ns, const char *id, struct container_record *rec,
+                               struct arena **a, const struct error *err);
+int record_each(struct record_store *s, record_each_fn fn, void *data, struct error *err);
+
+/* Tombstones: answers of delete, and of create that failed, which outlive the container's directory; bounded (the newest
+ * 1,024), in ROOT/tombstones/. */
+int record_tombstone_save(struct record_store *s, const char *container_key, const struct record_answer *answer, struct error *err);
+typedef void (*record_tombstone_fn)(void *data, const char *container_key, const struct record_answer *answer);
+int record_tombstone_each(struct record_store *s, record_tombstone_fn fn, void *data, struct error *err);

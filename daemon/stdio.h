@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The stdio of one process. Without a terminal no byte passes through this daemon: the client's FIFOs are opened by the
+ * spawned child (spawn.h) and handed to the process; we keep a read end of each output FIFO (a reader that restarts gives
+ * the process no EPIPE) and a write end of stdin (closing it is CloseIO). binary:// starts a logger first and waits for
+ * its ready signal. With a terminal the runtime sends us the pty's master over a console socket (console.h).
+ */
+
+#include "base/spawn.h"
+#include "proto/codec.h"
+
+struct console;
+struct logger; /* the process of a binary:// URI */
+
+struct stdio_paths {
+        bool terminal;
+        const char *in, *out, *err; /* as in the request; "" for /dev/null */
+        uint32_t uid, gid;
+        uint32_t width, height;
+        const char *ns, *id; /* for a logger's environment */
+};
+
+/* Checks schemes and combinations: UNKNOWN_STDIO, INVALID_ARGUMENT (relative paths, stderr with a terminal ...). */
+int stdio_check(const struct stdio_paths *p, struct error *err);
+
+struct stdio;
+typedef void (*stdio_ready_fn)(struct stdio *s, const struct error *err); /* err NULL: params are filled in. Once */
+
+struct stdio {
+        struct loop *loop;
+        struct reaper *reaper;
+        int keep_out, keep_err; /* our read ends of the output FIFOs, or -1 */
+        int stdin_writer;       /* our write end of the stdin FIFO, or -1 */
+        struct logger *logger;
+        struct console *console;
+        struct spawn_stdio child[3]; /* for the create or exec command; points into paths given to stdio_prepare */
+        struct arena *arena;
+        stdio_ready_fn on_ready;
+        struct deferred ready;
+        struct error error;
+        bool closed_stdin;
+};
+void stdio_init(struct stdio *s, struct loop *loop, struct reaper *reaper);
+void stdio_deinit(struct stdio *s); /* closes everything; a logger gets SIGTERM and, 12 s later, SIGKILL (it outlives s) */
+
+/* Makes child[] ready; starts a logger or a console listener at console_path (a free path of at most 107 bytes) where
+ * needed. on_ready comes later, never from inside. Copies the paths. */
+int stdio_prepare(struct stdio *s, const struct stdio_paths *p, const char *console_path, stdio_ready_fn on_ready, struct error *err);
+/* What to give as --console-socket; NULL without a terminal. */
+const char *stdio_console_path(const struct stdio *s);
+/* The command was executed: takes the kept ends. With a terminal they are the client's FIFOs (O_RDWR), which the console
+ * copies to and from. */
+void stdio_take(struct stdio *s, struct spawn_ready *ready);
+/* After a restart of the daemon: opens our ends again (FIFOs without a terminal only). Never blocks on a FIFO. */
+void stdio_reopen(struct stdio *s, const struct stdio_paths *p, bool stdin_closed);
+
+void stdio_close_stdin(struct stdio *s); /* CloseIO: idempotent */
+int stdio_resize(struct stdio *s, uint32_t width, uint32_t height); /* 0 (also without a terminal) or -errno */
+/* The process has ended: what the pty still holds is copied out, then the FIFOs are closed so that readers get EOF. */
+void stdio_process_ended(struct stdio *s);
+/* True when nothing is left to be copied. on_drained is called when that becomes so after stdio_process_ended. */
+bool stdio_drained(const struct stdio *s);
