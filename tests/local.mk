@@ -1,1 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
+
+EXTRA_DIST += tests/tap.sh
+
+# --- the fake runtime ---
+check_PROGRAMS += tests/fake/fake-runtime
+tests_fake_fake_runtime_SOURCES = \
+	tests/fake/commands.c \
+	tests/fake/fake.h \
+	tests/fake/main.c \
+	tests/fake/process.c \
+	tests/fake/script.c \
+	tests/fake/state.c
+tests_fake_fake_runtime_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fake_fake_runtime_LDADD = $(JANSSON_LIBS)
+EXTRA_DIST += tests/fake/README
+dist_check_SCRIPTS += tests/fake/test-fake-runtime.sh
+TESTS += tests/fake/test-fake-runtime.sh
