@@ -31,13 +31,16 @@ struct watch_pid;
 typedef void (*watch_pid_fn)(struct watch_pid *w, const struct exit_info *info); /* called once; the watch has stopped */
 struct watch_pid {
         struct watch_fd watch;
-        struct pidref pidref; /* owned by the watch while it is active, and still open in the callback */
+        struct pidref pidref; /* owned by the watch while it is active, and still open in the callback; after it, only
+                               * pid and start_time mean something */
         struct reaper *reaper;
         watch_pid_fn fn;
         UT_hash_handle hh; /* by pid */
         bool active;
         unsigned polls; /* private: pidfd was readable and the status not yet there */
         struct watch_timer retry; /* private */
+        struct exit_info told;    /* private: known at the start, reported in a later turn */
+        bool has_told;
 };
 
 /* Makes this process a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER). The owner routes SIGCHLD to reaper_drain. */
@@ -52,7 +55,7 @@ void reaper_drain(struct reaper *r);
 void reaper_told(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info);
 
 void watch_pid_init(struct watch_pid *w);
-/* Takes *p (also on failure). The callback never runs from inside this call. A process that has ended already, also one
+/* Takes *p (also on failure). Without a pidfd (p->fd == -1) one is opened if the process is still there. The callback never runs from inside this call. A process that has ended already, also one
  * whose zombie was reaped before as an orphan (see reaper_claim), is reported in a later turn of the loop. */
 int watch_pid_start(struct watch_pid *w, struct reaper *r, struct pidref *p, watch_pid_fn fn);
 void watch_pid_stop(struct watch_pid *w); /* closes the pidfd; the process stays and becomes an orphan when it ends */

@@ -78,12 +78,13 @@ struct spawn {
         struct loop *loop;
         struct watch_pid pid;       /* pid.pidref tells pid and start time */
         struct watch_fd status_watch;
-        int status_fd, gate_fd;
+        int status_fd; /* also the gate: our end. Closed before spawn_release, the child calls _exit */
         int kept[3];
-        char step[32];
+        const char *step;
         int step_errno;
-        bool ready_seen, exit_seen;
+        bool active, ready_seen;
         struct exit_info exit;
+        struct deferred exit_later; /* private: the exit came before ready */
         spawn_ready_fn on_ready;
         spawn_exit_fn on_exit;
 };

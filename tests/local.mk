@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 
+# --- unit tests: one program per file of the tree, sorted; the source of tests/unit/test-x is tests/unit/test-x.c.
+UNIT_TESTS =
+UNIT_BASE = libbase.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+
 EXTRA_DIST += tests/tap.sh
 
 # --- the fake runtime ---

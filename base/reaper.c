@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A watch is in the table from start to stop; whatever tells first (SIGCHLD, the pidfd, the keeper) takes it out and calls
+ * its function, so it is called once. Nothing of a watch is touched after its function was called: it may be freed there.
+ *
+ * Only one zombie at a time is looked at, and it is reaped before the next look: WNOWAIT would return the same one again.
+ *
+ * The pidfd of another's child may say "ended" before its status can be known: until its parent has reaped it (for
+ * PIDFD_INFO_EXIT), or because the kernel never tells and the keeper will. So its status is asked for again with growing
+ * delays, for 2 seconds in total, and only then reported as unknown. The pidfd is not watched meanwhile: it stays readable.
+ */
+
+#define HASH_NONFATAL_OOM 1
+#include "base/reaper.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <utlist.h>
+#include "base/clock.h"
+
+static const uint16_t retry_ms[] = { 1, 2, 5, 10, 20, 50, 100, 200, 400, 600, 600 };
+
+struct orphan {
+        pid_t pid;
+        uint64_t start_time;
+        uint64_t seq; /* of the last hold that began before it ended */
+        struct exit_info info;
+        UT_hash_handle hh; /* by pid: of two with one pid, the later one counts */
+};
+
+struct reaper {
+        struct loop *loop;
+        struct watch_pid *watches;
+        struct orphan *orphans;
+        struct reaper_hold *holds;
+        uint64_t seq;
+};
+
+int reaper_new(struct reaper **ret, struct loop *loop)
+{
+        struct reaper *r;
+
+        if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+                return -errno;
+        r = calloc(1, sizeof(*r));
+        if (!r)
+                return -ENOMEM;
+        r->loop = loop;
+        *ret = r;
+        return 0;
+}
+
+/* --- orphans --- */
+
+static void orphan_forget(struct reaper *r, struct orphan *o)
+{
+        HASH_DEL(r->orphans, o);
+        free(o);
+}
+
+static struct orphan *orphan_find(struct reaper *r, pid_t pid)
+{
+        struct orphan *o;
+
+        HASH_FIND(hh, r->orphans, &pid, sizeof(pid), o);
+        return o;
+}
+
+/* When there is no memory it is forgotten: its command then reports an unknown status. */
+static void orphan_remember(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info)
+{
+        struct orphan *o;
+
+        if (!r->holds)
+                return;
+        o = orphan_find(r, pid);
+        if (o)
+                orphan_forget(r, o);
+        o = calloc(1, sizeof(*o));
+        if (!o)
+                return;
+        o->pid = pid;
+        o->start_time = start_time;
+        o->seq = r->seq;
+        o->info = *info;
+        HASH_ADD(hh, r->orphans, pid, sizeof(o->pid), o);
+        if (!o->hh.tbl)
+                free(o);
+}
+
+static uint64_t ticks_since_boot(void)
+{
+        uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
+        struct timespec ts;
+
+        clock_gettime(CLOCK_BOOTTIME, &ts);
+        return (uint64_t)ts.tv_sec * hz + (uint64_t)ts.tv_nsec * hz / NSEC_PER_SEC;
+}
+
+void reaper_hold(struct reaper *r, struct reaper_hold *hold)
+{
+        *hold = (struct reaper_hold){ .reaper = r, .seq = ++r->seq, .begin_ticks = ticks_since_boot() };
+        DL_APPEND(r->holds, hold);
+}
+
+void reaper_unhold(struct reaper_hold *hold)
+{
+        struct reaper *r = hold->reaper;
+        struct orphan *o, *tmp;
+
+        if (!r)
+                return;
+        DL_DELETE(r->holds, hold);
+        hold->reaper = NULL;
+        /* the list is in the order of seq: its head is the oldest command in flight */
+        HASH_ITER(hh, r->orphans, o, tmp) {
+                if (!r->holds || o->seq < r->holds->seq)
+                        orphan_forget(r, o);
+        }
+}
+
+bool reaper_claim(const struct reaper_hold *hold, pid_t pid, uint64_t *ret_start_time, struct exit_info *ret)
+{
+        struct orphan *o;
+
+        if (!hold->reaper)
+                return false;
+        o = orphan_find(hold->reaper, pid);
+        if (!o || o->seq < hold->seq || o->start_time < hold->begin_ticks)
+                return false;
+        *ret_start_time = o->start_time;
+        *ret = o->info;
+        orphan_forget(hold->reaper, o);
+        return true;
+}
+
+size_t reaper_n_orphans(const struct reaper *r)
+{
+        return HASH_COUNT(r->orphans);
+}
+
+/* --- watches --- */
+
+/* Takes the watch out; its pidref is left to the caller. */
+static void watch_detach(struct watch_pid *w)
+{
+        HASH_DELETE(hh, w->reaper->watches, w);
+        watch_fd_stop(&w->watch);
+        watch_timer_stop(&w->retry);
+        w->active = false;
+}
+
+static void watch_finish(struct watch_pid *w, const struct exit_info *info)
+{
+        struct exit_info copy = *info;
+        struct pidref p = w->pidref;
+
+        watch_detach(w);
+        w->fn(w, &copy);
+        pidref_close(&p);
+}
+
+static void watch_finish_status(struct watch_pid *w, int status)
+{
+        struct exit_info info = { .known = true, .wait_status = status, .realtime_ns = clock_realtime_ns() };
+
+        watch_finish(w, &info);
+}
+
+/* There may be two watches of one pid: of a process whose status is still being asked for, and of its successor. */
+static struct watch_pid *watch_find(struct reaper *r, pid_t pid, uint64_t start_time)
+{
+        struct watch_pid *w;
+
+        HASH_FIND(hh, r->watches, &pid, sizeof(pid), w);
+        if (!w || w->pidref.start_time == start_time)
+                return w;
+        for (w = r->watches; w; w = w->hh.next) {
+                if (w->pidref.pid == pid && w->pidref.start_time == start_time)
+                        return w;
+        }
+        return NULL;
+}
+
+static void dispatch(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info)
+{
+        struct watch_pid *w = watch_find(r, pid, start_time);
+
+        if (w)
+                watch_finish(w, info);
+        else
+                orphan_remember(r, pid, start_time, info);
+}
+
+void reaper_told(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info)
+{
+        dispatch(r, pid, start_time, info);
+}
+
+static int status_of(const siginfo_t *si)
+{
+        switch (si->si_code) {
+        case CLD_EXITED:
+                return (si->si_status & 0xff) << 8;
+        case CLD_DUMPED:
+                return si->si_status | 0x80;
+        default:
+                return si->si_status;
+        }
+}
+
+void reaper_drain(struct reaper *r)
+{
+        for (;;) {
+                siginfo_t si = { .si_pid = 0 };
+                struct exit_info info = { .known = true };
+                struct proc_stat st;
+                pid_t pid;
+
+                if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        return;
+                }
+                pid = si.si_pid;
+                if (pid == 0)
+                        return;
+                /* not readable: then it can be matched with nothing, and has start time 0 */
+                if (proc_stat_read(pid, &st) < 0)
+                        st.start_time = 0;
+                if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG) < 0 || si.si_pid != pid)
+                        return;
+                info.wait_status = status_of(&si);
+                info.realtime_ns = clock_realtime_ns();
+                dispatch(r, pid, st.start_time, &info);
+        }
+}
+
+static void watch_retry(struct watch_pid *w)
+{
+        struct exit_info info = { .known = false, .realtime_ns = clock_realtime_ns() };
+
+        if (w->polls >= ARRAY_SIZE(retry_ms)) {
+                watch_finish(w, &info);
+                return;
+        }
+        watch_fd_stop(&w->watch);
+        watch_timer_arm(&w->retry, retry_ms[w->polls++] * NSEC_PER_MSEC);
+}
+
+/* The pidfd is readable, or it is time to ask again. */
+static void watch_look(struct watch_pid *w)
+{
+        siginfo_t si = { .si_pid = 0 };
+        int status;
+
+        if (w->has_told) {
+                struct exit_info info = w->told;
+
+                watch_finish(w, &info);
+                return;
+        }
+        if (w->pidref.fd >= 0 && waitid(P_PIDFD, (id_t)w->pidref.fd, &si, WEXITED | WNOHANG) == 0 && si.si_pid) {
+                watch_finish_status(w, status_of(&si));
+                return;
+        }
+        if (pidref_exit_status(&w->pidref, &status) == 0)
+                watch_finish_status(w, status);
+        else
+                watch_retry(w);
+}
+
+static void on_pidfd(struct watch_fd *watch, unsigned events)
+{
+        watch_look(container_of(watch, struct watch_pid, watch));
+}
+
+static void on_retry(struct watch_timer *timer)
+{
+        watch_look(container_of(timer, struct watch_pid, retry));
+}
+
+void watch_pid_init(struct watch_pid *w)
+{
+        *w = (struct watch_pid){ .pidref = PIDREF_NULL };
+}
+
+int watch_pid_start(struct watch_pid *w, struct reaper *r, struct pidref *p, watch_pid_fn fn)
+{
+        struct pidref ref = *p;
+        struct orphan *o;
+        int k;
+
+        assert(!w->active);
+        *p = PIDREF_NULL;
+        if (ref.pid <= 0) {
+                pidref_close(&ref);
+                return -EINVAL;
+        }
+        if (ref.fd < 0) {
+                k = pidref_open_checked(&ref, ref.pid, ref.start_time);
+                if (k < 0 && k != -ESRCH)
+                        return k;
+        }
+
+        watch_pid_init(w);
+        w->pidref = ref;
+        w->reaper = r;
+        w->fn = fn;
+        watch_fd_init(&w->watch, r->loop, on_pidfd);
+        watch_timer_init(&w->retry, r->loop, on_retry);
+        HASH_ADD(hh, r->watches, pidref.pid, sizeof(w->pidref.pid), w);
+        if (!w->hh.tbl) {
+                pidref_close(&w->pidref);
+                return -ENOMEM;
+        }
+        w->active = true;
+
+        o = orphan_find(r, ref.pid);
+        if (o && o->start_time == ref.start_time) {
+                w->told = o->info;
+                w->has_told = true;
+                orphan_forget(r, o);
+        }
+        if (w->has_told || ref.fd < 0)
+                watch_timer_arm(&w->retry, 0);
+        else
+                watch_fd_set(&w->watch, ref.fd, LOOP_READ);
+        return 0;
+}
+
+void watch_pid_stop(struct watch_pid *w)
+{
+        if (!w->active)
+                return;
+        watch_detach(w);
+        pidref_close(&w->pidref);
+}
+
+struct reaper *reaper_free(struct reaper *r)
+{
+        struct orphan *o, *tmp;
+
+        if (!r)
+                return NULL;
+        while (r->watches)
+                watch_pid_stop(r->watches);
+        while (r->holds)
+                reaper_unhold(r->holds);
+        HASH_ITER(hh, r->orphans, o, tmp)
+                orphan_forget(r, o);
+        free(r);
+        return NULL;
+}
