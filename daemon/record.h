@@ -49,6 +49,8 @@
         F(str, runtime_type, LIMIT_ID, 0, "driver") F(str, runtime_root, LIMIT_PATH, 0, "with the namespace")          \
         F(strs, runtime_options, LIMIT_OPTION, 0, "global arguments") F(str, rootfs, LIMIT_PATH, 0, "absolute path")   \
         F(boolean, mounted, 0, 0, "the rootfs mounts may be there") F(boolean, private_pid_ns, 0, 0, "see spec.h")     \
+        F(boolean, made, 0, 0, "the runtime's create may have been run") F(boolean, create_published, 0, 0, "its create event is in the log") \
+        F(u64, event_seq, 0, 0, "newest event of the log when this was written") F(str, oom_text, LIMIT_TEXT, 0, "about the last OOM kill") \
         F(str, cgroup, LIMIT_PATH, 0, "path below the hierarchies") F(boolean, oom_killed, 0, 0, "an OOM kill was seen")  \
         F(u64, oom_count, 0, 0, "the kernel's oom_kill counter when last seen")                                        \
         F(msg_record_process, init, 0, 0, "the init process") F(msgs_record_process, execs, LIMIT_LIST, 0, "added ones")  \

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The root object: owns everything below it. There is one, made in main. */
+
+#include "base/loop.h"
+#include "base/reaper.h"
+#include "daemon/command.h"
+#include "daemon/config.h"
+#include "daemon/events.h"
+#include "daemon/oom.h"
+#include "daemon/record.h"
+#include "daemon/request.h"
+#include "daemon/transport.h"
+
+struct adoption;
+struct container;
+struct keeper_link;
+struct runtime;
+struct runsc_netns;
+
+struct daemon {
+        struct loop *loop;
+        struct reaper *reaper;
+        struct watch_signals signals;
+        struct config *config;
+        const char *config_path; /* argument; NULL: none */
+        const char *helper_path; /* sandboxd-helper */
+        struct record_store *store;
+        struct eventlog *events;
+        struct cgroup_host *cgroups;
+        struct oom_hub *oom;
+        struct command_queue *commands;
+        struct requests *requests;
+        struct transport *transport;
+        struct keeper_link *keeper; /* NULL: no keeper above us */
+        struct runtime *runtimes;   /* list, in the order of the configuration */
+        struct runsc_netns *runsc_netns;
+        struct container *containers; /* uthash, by key */
+        struct adoption *adoption;    /* while it is going on; no request is served before its end */
+        struct deferred reap;         /* frees what is in gone at the end of the round */
+        struct container *gone;
+        uint64_t started_at;          /* real time, ns */
+        uint64_t serial;              /* for names of private files */
+        char instance[33];
+        char boot_id[64];
+        struct watch_timer stop_timer; /* how long answers may still go out after SIGTERM */
+        bool stopping;
+};
+
+struct daemon_options {
+        const char *config_path; /* NULL: the default path, if it is there */
+        const char *root, *socket, *log_level; /* NULL: as configured */
+};
+
+int daemon_new(struct daemon **ret, const struct daemon_options *options, struct error *err);
+struct daemon *daemon_free(struct daemon *d);
+DEFINE_CLEANUP(struct daemon *, daemon_free)
+/* Adopts, serves, and returns when told to stop. */
+int daemon_run(struct daemon *d, struct error *err);
+
+/* The whole state, to the log (SIGUSR1). */
+void daemon_dump(struct daemon *d);
+
+/* The handlers of methods.c. */
+extern const request_handler method_handlers[METHOD_N];
+
+/* Writes an event and logs a failure to do so. */
+void daemon_publish(struct daemon *d, struct event *ev);
+/* An event of kind warning about a container (NULL: the daemon), and the same line to the log. */
+void daemon_warn(struct daemon *d, const struct container *c, const char *fmt, ...) _printf_(3, 4);

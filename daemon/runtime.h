@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A runtime is a driver and where to find its binary. Everything that a driver does for a container is an operation
+ * (struct op): begun once, done once, and done always comes as a later event of the loop, also when the result is known at
+ * once. Ops are owned by their container.
+ */
+
+#include "daemon/command.h"
+#include "daemon/container.h"
+
+enum op_kind {
+        OP_PREPARE,    /* read config.json, mount the rootfs */
+        OP_CREATE,
+        OP_RESTORE,
+        OP_START,
+        OP_EXEC,
+        OP_KILL,
+        OP_PAUSE,
+        OP_RESUME,
+        OP_UPDATE,
+        OP_CHECKPOINT,
+        OP_DELETE,
+        OP_CLEAN,      /* unmount the rootfs, remove the bundle if it is ours */
+        OP_STATE,      /* ask the runtime; for adoption */
+        OP_PIDS,
+        OP_PS,
+        OP_STATS,
+        OP_N
+};
+const char *op_kind_name(enum op_kind kind);
+
+struct op;
+/* err NULL: success. The op is freed after the call. */
+typedef void (*op_done_fn)(struct op *op, const struct error *err);
+
+struct op {
+        struct op *prev, *next; /* container's list */
+        struct container *container;
+        struct process *process; /* EXEC, KILL; init otherwise */
+        enum op_kind kind;
+        op_done_fn done;
+        struct request *request; /* the one that waits for it, where no state holds it; owned */
+        struct arena *arena;
+        /* in */
+        int signal;
+        bool all, force;
+        /* out */
+        const char *text;   /* PREPARE: config.json; others: standard output */
+        size_t text_len;
+        const char *status; /* STATE: created, running, paused, stopped; "" no such container */
+        struct pids_result pids;
+        struct ps_result ps;
+        struct stats_result stats;
+        /* the driver's */
+        struct command command;
+        bool command_used, recorded, not_run; /* not_run: the command was never executed */
+        struct deferred finish;
+        struct watch_timer timer;
+        uint64_t deadline;
+        struct error error;
+        char name[48]; /* stem of the private files of this op */
+};
+
+struct runtime_driver {
+        const char *type;
+        void (*begin)(struct op *op);
+        void (*cancel)(struct op *op); /* done comes soon, with CANCELLED unless it was done */
+        /* SIGKILL to every process of the container that is left. Returns how many there may still be: 0 when all have gone. */
+        int (*kill_rest)(struct container *c);
+};
+
+struct runtime {
+        struct runtime *next;
+        struct daemon *daemon;
+        const char *name, *path, *root; /* root: without the namespace, for the configured ones; with it, for a container's */
+        struct strs options;            /* global arguments */
+        const struct runtime_driver *driver;
+        struct arena *arena;
+};
+
+extern const struct runtime_driver runtime_oci;   /* runc, crun and what is like them */
+extern const struct runtime_driver runtime_runsc; /* gVisor by its CLI */
+
+/* The configured ones, at start and on reload. */
+int runtimes_load(struct daemon *d, struct error *err);
+void runtimes_free(struct runtime *list);
+/* "": the default. UNKNOWN_RUNTIME with the names that there are. */
+struct runtime *runtime_find(struct daemon *d, const char *name, struct error *err);
+/* The one for a container: name, binary, root and options as its params say. */
+int runtime_for(struct runtime **ret, struct daemon *d, const struct create_params *params, struct error *err);
+struct runtime *runtime_free(struct runtime *rt);
+
+/* Begins an op. The request, if any, is consumed by it. Failure to begin arrives at done. */
+struct op *op_begin(struct container *c, enum op_kind kind, struct process *p, op_done_fn done);
+struct op *op_new(struct container *c, enum op_kind kind, struct process *p, op_done_fn done);
+void op_start(struct op *op);
+void op_cancel(struct op *op);
+struct op *op_find(struct container *c, enum op_kind kind); /* or NULL */
+struct op *op_free(struct op *op);
+/* For drivers: the op is done, at the end of this round. err NULL: success. */
+void op_finish(struct op *op, const struct error *err);
