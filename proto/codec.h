@@ -23,6 +23,7 @@ DEFINE_CLEANUP(struct arena *, arena_free)
 void *arena_alloc(struct arena *a, size_t size);              /* NULL: no memory */
 char *arena_strdup(struct arena *a, const char *s);           /* NULL: no memory */
 char *arena_strndup(struct arena *a, const char *s, size_t n);
+size_t arena_size(const struct arena *a); /* bytes taken from the heap */
 char *arena_printf(struct arena *a, const char *fmt, ...) _printf_(2, 3);
 
 struct rpc_request {

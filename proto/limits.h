@@ -14,3 +14,4 @@
 #define LIMIT_DEPTH 8                   /* nesting of maps and arrays */
 #define LIMIT_MESSAGE (8 * 1024 * 1024) /* bytes of one message: the server's receive limit */
 #define LIMIT_EVENTS_MAX 1000           /* events in one answer of events.read */
+#define LIMIT_REQUEST_VALUES 262144     /* values (numbers, texts, lists, maps) in one request */

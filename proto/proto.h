@@ -63,9 +63,11 @@ enum process_state_kind {
 };
 const char *container_state_name(enum container_state s);   /* finer, wire */
 const char *container_state_public(enum container_state s); /* creating, created, running ... */
+const char *container_state_text(enum container_state s);
 int container_state_parse(const char *wire);                /* or -EINVAL */
 const char *process_state_name(enum process_state_kind s);
 const char *process_state_public(enum process_state_kind s);
+const char *process_state_text(enum process_state_kind s);
 int process_state_parse(const char *wire); /* or -EINVAL */
 
 /* --- events --- */
@@ -76,6 +78,7 @@ enum event_kind {
         EVENT_N,
 };
 const char *event_kind_name(enum event_kind kind);
+const char *event_kind_text(enum event_kind kind);
 int event_kind_parse(const char *wire); /* or -EINVAL */
 
 /* --- messages --- */
@@ -147,6 +150,7 @@ struct message_desc {
 };
 #define MESSAGE_DESC_DECL(T, text) extern const struct message_desc desc_##T;
 MESSAGES(MESSAGE_DESC_DECL)
+extern const struct message_desc *const message_table[]; /* all of them, in the order of the table; NULL at the end */
 
 /* --- methods --- */
 enum method_access { ACCESS_READ, ACCESS_WRITE };
@@ -167,6 +171,11 @@ struct method_desc {
 extern const struct method_desc method_table[METHOD_N];
 const struct method_desc *method_find(const char *name); /* NULL if unknown */
 
-/* --- ids --- */
+/* --- ids and text --- */
 /* [A-Za-z0-9]+([._-][A-Za-z0-9]+)*, 1 to 76 bytes: what containerd allows. what: "container id", for the message. */
 int id_check(const char *id, const char *what, struct error *err);
+/* UTF-8 without NUL: what a str may hold. */
+bool text_valid(const char *s, size_t n);
+/* Makes text of unknown origin fit for a message, in place: what is not UTF-8 becomes '?', and it is cut at a character's
+ * end to at most max bytes. Returns s. */
+char *text_clean(char *s, size_t max);

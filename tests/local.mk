@@ -3,6 +3,14 @@
 # --- unit tests: one program per file of the tree, sorted; the source of tests/unit/test-x is tests/unit/test-x.c.
 UNIT_TESTS =
 UNIT_BASE = libbase.la $(CMOCKA_LIBS)
+UNIT_PROTO = libproto.la $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-codec
+tests_unit_test_codec_SOURCES = tests/unit/test-codec.c tests/lib/fill.c tests/lib/fill.h
+tests_unit_test_codec_LDADD = $(UNIT_PROTO)
+
+UNIT_TESTS += tests/unit/test-tables
+tests_unit_test_tables_LDADD = $(UNIT_PROTO)
 
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
