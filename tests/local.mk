@@ -12,10 +12,18 @@ tests_unit_test_codec_LDADD = $(UNIT_PROTO)
 UNIT_TESTS += tests/unit/test-tables
 tests_unit_test_tables_LDADD = $(UNIT_PROTO)
 
+UNIT_TESTS += tests/unit/test-mountinfo
+tests_unit_test_mountinfo_SOURCES = tests/unit/test-mountinfo.c daemon/helper/mountinfo.c
+tests_unit_test_mountinfo_LDADD = $(UNIT_BASE)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
 EXTRA_DIST += tests/tap.sh
+
+# --- sandboxd-helper ---
+dist_check_SCRIPTS += tests/helper/test-helper.sh
+TESTS += tests/helper/test-helper.sh
 
 # --- the fake runtime ---
 check_PROGRAMS += tests/fake/fake-runtime

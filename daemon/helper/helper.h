@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * sandboxd-helper does for the daemon what may block: mounts, unmounts, removal of trees, network namespaces. One call,
+ * one job; exit status 0, or 1 and one line on standard error. Every job can be repeated: doing what is done already is
+ * success, so that a daemon that died in between just runs it again.
+ */
+
+#include <stddef.h>
+#include "base/error.h"
+
+#define HELPER_FAILED 1 /* struct error's reason: the daemon knows what it wanted, and reads the sentence */
+
+#define HELPER_INPUT_MAX (8U << 20) /* bytes of a list of mounts */
+#define HELPER_MOUNTS_MAX 1024
+
+/* mount.c: one mount of the list; all strings are never NULL. */
+struct helper_mount {
+        const char *type;    /* "bind", "overlay", "tmpfs", "ext4" ... */
+        const char *source;  /* a path, or any word */
+        const char *target;  /* below the root file system; "" is itself */
+        const char *options; /* with commas between; "bind", "rbind", "ro", "loop" are known beside the type's own */
+};
+/* Mounts in order. On a failure what was mounted is unmounted again. rootfs is made if it is not there. */
+int helper_mount(const char *rootfs, const struct helper_mount *mounts, size_t n, struct error *err);
+
+/* umount.c: unmounts everything at and below the directory. */
+int helper_umount(const char *path, struct error *err);
+
+/* rmtree.c: removes a tree; mounts in it and what symbolic links name is not touched. */
+int helper_rmtree(const char *path, struct error *err);
+
+/* netns.c: a new network namespace, bind-mounted to a file. */
+int helper_netns(const char *path, struct error *err);
+int helper_netns_remove(const char *path, struct error *err);
