@@ -23,9 +23,9 @@ struct command_queue;
 struct command_result {
         bool ok;               /* it ran and exited with status 0 */
         bool spawned;          /* false: could not be started: spawn_step, spawn_errno */
-        const char *spawn_step;
+        const char *spawn_step; /* "" */
         int spawn_errno;       /* positive */
-        bool timed_out;        /* the deadline passed and it was killed */
+        bool timed_out;        /* the deadline passed and it was killed (exit not known: and did not even end then) */
         bool cancelled;        /* command_cancel: killed, or never started */
         struct exit_info exit;
         const char *output;    /* captured stdout, NUL-terminated; "" */
@@ -41,13 +41,19 @@ typedef void (*command_started_fn)(struct command *c); /* its pid is known, it w
 typedef void (*command_ready_fn)(struct command *c, struct spawn_ready *ready); /* exec done; take the kept descriptors */
 typedef void (*command_done_fn)(struct command *c, const struct command_result *res); /* once, last; c may be freed in it */
 
+struct command_vector { /* NULL-terminated, in the arena */
+        char **items;
+        size_t n, size;
+};
+
 struct command {
         struct command *prev, *next; /* queue or running list */
         struct command_queue *queue;
         enum command_class class;
         char key[80];              /* fairness: the namespace */
         struct arena *arena;       /* owns argv, envp, paths: what spec points to. Freed by command_deinit */
-        struct spawn_params params; /* filled in by the caller, pointing into arena or to what outlives the command */
+        struct spawn_params params; /* filled in by the caller, pointing into arena or to what outlives the command; a
+                                     * new session by default, so that a kill at the deadline reaches its helpers */
         bool capture_output;       /* stdout to a memfd; params.stdio[1] is ignored */
         bool capture_error;        /* stderr to a memfd; params.stdio[2] is ignored */
         const void *input;         /* stdin: these bytes (copied to a memfd at start); NULL: params.stdio[0] */
@@ -65,10 +71,13 @@ struct command {
         struct reaper_hold hold; /* statuses of orphans are kept while it runs, and in on_done */
         struct watch_timer deadline;
         struct deferred finish;
+        struct command *behind; /* waiting ones with the same key, of the first of them */
+        struct command_vector args, env;
         int out_fd, err_fd, in_fd;
-        struct spawn_ready failure;
-        bool queued, running, timed_out, cancelled, exited;
-        int start_error;
+        const char *failed_step;
+        int failed_errno;
+        bool queued, running, executed, timed_out, cancelled, exited, held, build_failed;
+        bool *gone; /* set when it is freed in on_done */
         struct exit_info exit;
 };
 

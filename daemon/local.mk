@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 
+# --- the daemon, as a library: the tests link it too. One noun per line, sorted. ---
+noinst_LTLIBRARIES += libdaemon.la
+libdaemon_la_SOURCES =
+libdaemon_la_LIBADD = libproto.la
+
+libdaemon_la_SOURCES += daemon/capture.c daemon/capture.h
+libdaemon_la_SOURCES += daemon/command.c daemon/command.h
+
 # --- sandboxd-helper: does what may block ---
 pkglibexec_PROGRAMS += sandboxd-helper
 sandboxd_helper_SOURCES = \

@@ -4,10 +4,15 @@
 UNIT_TESTS =
 UNIT_BASE = libbase.la $(CMOCKA_LIBS)
 UNIT_PROTO = libproto.la $(CMOCKA_LIBS)
+UNIT_DAEMON = libdaemon.la $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-codec
 tests_unit_test_codec_SOURCES = tests/unit/test-codec.c tests/lib/fill.c tests/lib/fill.h
 tests_unit_test_codec_LDADD = $(UNIT_PROTO)
+
+UNIT_TESTS += tests/unit/test-command
+tests_unit_test_command_SOURCES = tests/unit/test-command.c tests/lib/rig.h
+tests_unit_test_command_LDADD = $(UNIT_DAEMON)
 
 UNIT_TESTS += tests/unit/test-tables
 tests_unit_test_tables_LDADD = $(UNIT_PROTO)
