@@ -41,6 +41,7 @@
 #ifndef SANDBOXD_CLIENT_H
 #define SANDBOXD_CLIENT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -70,7 +71,7 @@ struct sandboxd_reply {
         const void *result;  /* success: the method's result; else NULL. Strings in it are never NULL */
         void *memory;        /* private */
 };
-#define SANDBOXD_REPLY_NULL { 0, 0, "", 0, 0 }
+#define SANDBOXD_REPLY_NULL { 0, 0, "", NULL, NULL }
 
 /* Frees what the reply points to and sets it to SANDBOXD_REPLY_NULL. */
 void sandboxd_reply_clear(struct sandboxd_reply *reply);

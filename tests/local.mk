@@ -6,6 +6,14 @@ UNIT_BASE = libbase.la $(CMOCKA_LIBS)
 UNIT_PROTO = libproto.la $(CMOCKA_LIBS)
 UNIT_DAEMON = libdaemon.la $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test-client
+tests_unit_test_client_SOURCES = tests/unit/test-client.c tests/client/server.c tests/client/server.h
+tests_unit_test_client_LDADD = libclient.la $(UNIT_PROTO)
+
+UNIT_TESTS += tests/unit/test-client-interop
+tests_unit_test_client_interop_SOURCES = tests/unit/test-client-interop.c tests/client/server.c tests/client/server.h
+tests_unit_test_client_interop_LDADD = libclient.la $(UNIT_PROTO) $(NNG_LIBS)
+
 UNIT_TESTS += tests/unit/test-codec
 tests_unit_test_codec_SOURCES = tests/unit/test-codec.c tests/lib/fill.c tests/lib/fill.h
 tests_unit_test_codec_LDADD = $(UNIT_PROTO)
@@ -13,6 +21,14 @@ tests_unit_test_codec_LDADD = $(UNIT_PROTO)
 UNIT_TESTS += tests/unit/test-command
 tests_unit_test_command_SOURCES = tests/unit/test-command.c tests/lib/rig.h
 tests_unit_test_command_LDADD = $(UNIT_DAEMON)
+UNIT_TESTS += tests/unit/test-frame
+tests_unit_test_frame_LDADD = libclient.la $(UNIT_BASE)
+
+UNIT_TESTS += tests/unit/test-methods-header
+nodist_tests_unit_test_methods_header_SOURCES = client/methods.h
+tests_unit_test_methods_header_SOURCES = tests/unit/test-methods-header.c
+tests_unit_test_methods_header_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/client
+tests_unit_test_methods_header_LDADD = $(UNIT_PROTO)
 
 UNIT_TESTS += tests/unit/test-tables
 tests_unit_test_tables_LDADD = $(UNIT_PROTO)
@@ -25,6 +41,11 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
 EXTRA_DIST += tests/tap.sh
+
+# --- the client library, as others see it ---
+dist_check_SCRIPTS += tests/client/outside.sh
+TESTS += tests/client/outside.sh
+EXTRA_DIST += tests/client/outside.c
 
 # --- sandboxd-helper ---
 dist_check_SCRIPTS += tests/helper/test-helper.sh
