@@ -106,30 +106,28 @@ int log_level_parse(const char *text, enum log_level *ret)
         return -EINVAL;
 }
 
-static bool is_control(const unsigned char *s)
+/* How many bytes of s are a control character: 0, 1, or 2 for C1 (U+0080 to U+009F), which terminals obey too. */
+static size_t control_len(const unsigned char *s)
 {
-        /* also C1 (U+0080 to U+009F), which terminals obey, in either byte of its UTF-8 form */
-        return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] >= 0x80 && s[1] <= 0x9f);
+        if (s[0] < 0x20 || s[0] == 0x7f)
+                return 1;
+        return s[0] == 0xc2 && s[1] >= 0x80 && s[1] <= 0x9f ? 2 : 0;
 }
 
 /* Appends text with control characters escaped; keeps one byte free for the newline. */
 static size_t append_escaped(char *line, size_t len, const char *text)
 {
-        static const char hex[] = "0123456789abcdef";
+        const unsigned char *s = (const unsigned char *)text;
 
-        for (const unsigned char *s = (const unsigned char *)text; *s; s++) {
-                if (is_control(s)) {
-                        if (len + 5 > LINE_MAX_BYTES)
-                                break;
-                        line[len++] = '\\';
-                        line[len++] = 'x';
-                        line[len++] = hex[*s >> 4];
-                        line[len++] = hex[*s & 15];
-                } else {
-                        if (len + 2 > LINE_MAX_BYTES)
-                                break;
-                        line[len++] = (char)*s;
-                }
+        while (*s) {
+                size_t n = control_len(s);
+
+                if (len + 4 * n + 2 > LINE_MAX_BYTES)
+                        break;
+                if (n == 0)
+                        line[len++] = (char)*s++;
+                for (; n > 0; n--)
+                        len += (size_t)sprintf(line + len, "\\x%02x", *s++);
         }
         return len;
 }

@@ -14,6 +14,30 @@ UNIT_TESTS += tests/unit/test-client-interop
 tests_unit_test_client_interop_SOURCES = tests/unit/test-client-interop.c tests/client/server.c tests/client/server.h
 tests_unit_test_client_interop_LDADD = libclient.la $(UNIT_PROTO) $(NNG_LIBS)
 
+UNIT_TESTS += tests/unit/test-atomicfile
+tests_unit_test_atomicfile_LDADD = $(UNIT_BASE)
+
+UNIT_TESTS += tests/unit/test-buf
+tests_unit_test_buf_LDADD = $(UNIT_BASE)
+
+UNIT_TESTS += tests/unit/test-clock
+tests_unit_test_clock_LDADD = $(UNIT_BASE)
+
+UNIT_TESTS += tests/unit/test-error
+tests_unit_test_error_LDADD = $(UNIT_BASE)
+
+UNIT_TESTS += tests/unit/test-fd
+tests_unit_test_fd_LDADD = $(UNIT_BASE)
+
+UNIT_TESTS += tests/unit/test-log
+tests_unit_test_log_LDADD = $(UNIT_BASE)
+
+UNIT_TESTS += tests/unit/test-loop
+tests_unit_test_loop_LDADD = $(UNIT_BASE)
+
+UNIT_TESTS += tests/unit/test-pidref
+tests_unit_test_pidref_LDADD = $(UNIT_BASE)
+
 UNIT_TESTS += tests/unit/test-codec
 tests_unit_test_codec_SOURCES = tests/unit/test-codec.c tests/lib/fill.c tests/lib/fill.h
 tests_unit_test_codec_LDADD = $(UNIT_PROTO)
@@ -41,6 +65,7 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
 EXTRA_DIST += tests/tap.sh
+noinst_HEADERS += tests/unit/unit.h
 
 # --- the client library, as others see it ---
 dist_check_SCRIPTS += tests/client/outside.sh

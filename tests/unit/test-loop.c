@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/unit.h"
+#include <fcntl.h>
+#include <sys/wait.h>
+#include "base/fd.h"
+
+static char trace[256];
+
+static void note(const char *what)
+{
+        strcat(trace, what);
+}
+
+static int setup(void **state)
+{
+        struct loop *loop = NULL;
+
+        trace[0] = '\0';
+        if (loop_new(&loop) < 0)
+                return -1;
+        *state = loop;
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        loop_free(*state);
+        return 0;
+}
+
+static void make_pipe(int fds[2])
+{
+        assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+}
+
+/* --- descriptors --- */
+
+static unsigned seen;
+static void on_events(struct watch_fd *w, unsigned events)
+{
+        seen |= events;
+        note("e");
+}
+
+static void test_fd(void **state)
+{
+        struct loop *loop = *state;
+        struct watch_fd r, w;
+        int fds[2];
+
+        make_pipe(fds);
+        watch_fd_init(&r, loop, on_events);
+        watch_fd_init(&w, loop, on_events);
+        watch_fd_stop(&r); /* never started: fine */
+        watch_fd_set(&r, fds[0], LOOP_READ);
+        assert_true(watch_fd_active(&r));
+        loop_run_once(loop, false);
+        assert_string_equal(trace, "");
+        assert_int_equal(write(fds[1], "x", 1), 1);
+        loop_run_once(loop, true);
+        loop_run_once(loop, true); /* level-triggered */
+        assert_string_equal(trace, "ee");
+        assert_int_equal(seen, LOOP_READ);
+        watch_fd_set(&w, fds[1], LOOP_WRITE);
+        watch_fd_set(&r, fds[0], 0);
+        assert_false(watch_fd_active(&r));
+        seen = 0;
+        loop_run_once(loop, true);
+        assert_int_equal(seen, LOOP_WRITE);
+        watch_fd_stop(&w);
+        watch_fd_stop(&w);
+        trace[0] = '\0';
+        loop_run_once(loop, false);
+        assert_string_equal(trace, "");
+        fd_close(fds[0]);
+        fd_close(fds[1]);
+}
+
+static struct watch_fd *pair_of_watches[2];
+static void on_event_stop_both(struct watch_fd *w, unsigned events)
+{
+        note("s");
+        for (size_t i = 0; i < 2; i++) {
+                watch_fd_stop(pair_of_watches[i]);
+                free(pair_of_watches[i]);
+        }
+}
+
+/* Both are pending; the first to run stops and frees both, and the second does not run. */
+static void test_fd_free_in_callback(void **state)
+{
+        struct loop *loop = *state;
+        int fds[2][2];
+
+        for (size_t i = 0; i < 2; i++) {
+                make_pipe(fds[i]);
+                assert_int_equal(write(fds[i][1], "x", 1), 1);
+                pair_of_watches[i] = calloc(1, sizeof(struct watch_fd));
+                watch_fd_init(pair_of_watches[i], loop, on_event_stop_both);
+                watch_fd_set(pair_of_watches[i], fds[i][0], LOOP_READ);
+        }
+        loop_run_once(loop, true);
+        loop_run_once(loop, false);
+        assert_string_equal(trace, "s");
+        for (size_t i = 0; i < 2; i++) {
+                fd_close(fds[i][0]);
+                fd_close(fds[i][1]);
+        }
+}
+
+/* --- timers --- */
+
+static void on_timer_a(struct watch_timer *w)
+{
+        note("a");
+}
+
+static void on_timer_b(struct watch_timer *w)
+{
+        note("b");
+}
+
+static void spin(uint64_t ns)
+{
+        uint64_t end = clock_monotonic_ns() + ns;
+
+        while (clock_monotonic_ns() < end)
+                ;
+}
+
+static void test_timer(void **state)
+{
+        struct loop *loop = *state;
+        struct watch_timer a, b;
+        uint64_t begin;
+
+        watch_timer_init(&a, loop, on_timer_a);
+        watch_timer_init(&b, loop, on_timer_b);
+        watch_timer_stop(&a);
+        watch_timer_arm(&a, 30 * NSEC_PER_MSEC);
+        watch_timer_arm(&b, 10 * NSEC_PER_MSEC);
+        unit_run_until(loop, strlen(trace) == 2);
+        assert_string_equal(trace, "ba");
+        assert_false(watch_timer_active(&a));
+
+        /* counted from now, not from when the loop last looked at the clock */
+        spin(20 * NSEC_PER_MSEC);
+        begin = clock_monotonic_ns();
+        watch_timer_arm(&a, 15 * NSEC_PER_MSEC);
+        unit_run_until(loop, strlen(trace) == 3);
+        assert_true(clock_monotonic_ns() - begin >= 14 * NSEC_PER_MSEC);
+
+        watch_timer_arm(&a, NSEC_PER_SEC * 1000);
+        watch_timer_arm(&a, 0); /* arms it anew */
+        unit_run_until(loop, strlen(trace) == 4);
+        watch_timer_arm(&b, 0);
+        watch_timer_stop(&b);
+        unit_run_for(loop, 5 * NSEC_PER_MSEC);
+        assert_string_equal(trace, "baaa");
+}
+
+/* --- signals --- */
+
+static int last_signal;
+static void on_signal(struct watch_signals *w, int signal)
+{
+        last_signal = signal;
+        note("!");
+}
+
+static void test_signals(void **state)
+{
+        struct loop *loop = *state;
+        struct watch_signals w = WATCH_SIGNALS_NULL;
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGUSR1);
+        sigaddset(&set, SIGUSR2);
+        watch_signals_stop(&w);
+        assert_int_equal(watch_signals_start(&w, loop, &set, on_signal), 0);
+        raise(SIGUSR1);
+        unit_run_until(loop, strlen(trace) == 1);
+        assert_int_equal(last_signal, SIGUSR1);
+        raise(SIGUSR2);
+        raise(SIGUSR1);
+        unit_run_until(loop, strlen(trace) == 3);
+        watch_signals_stop(&w);
+        watch_signals_stop(&w);
+}
+
+/* --- deferred --- */
+
+struct item {
+        struct deferred d;
+        const char *name;
+        struct item *defers, *cancels;
+        struct loop *stops;
+};
+
+static void on_deferred(struct deferred *d)
+{
+        struct item *i = container_of(d, struct item, d);
+
+        note(i->name);
+        if (i->defers)
+                loop_defer(&i->defers->d);
+        if (i->cancels)
+                deferred_cancel(&i->cancels->d);
+        if (i->stops)
+                loop_stop(i->stops);
+}
+
+static void item_init(struct item *i, struct loop *loop, const char *name)
+{
+        *i = (struct item){ .name = name };
+        deferred_init(&i->d, loop, on_deferred);
+}
+
+static struct item items[4];
+static void on_event_defer(struct watch_fd *w, unsigned events)
+{
+        note("(");
+        loop_defer(&items[0].d);
+        loop_defer(&items[1].d);
+        loop_defer(&items[0].d); /* is queued already */
+        loop_defer(&items[3].d);
+        watch_fd_stop(w);
+        note(")");
+}
+
+static void test_deferred(void **state)
+{
+        struct loop *loop = *state;
+        struct watch_fd w[2];
+        int fds[2];
+
+        item_init(&items[0], loop, "0");
+        item_init(&items[1], loop, "1");
+        item_init(&items[2], loop, "2");
+        item_init(&items[3], loop, "3");
+        items[0].defers = &items[2];
+        items[1].cancels = &items[3];
+        items[2].defers = NULL;
+        make_pipe(fds);
+        assert_int_equal(write(fds[1], "x", 1), 1);
+        for (size_t i = 0; i < 2; i++) {
+                watch_fd_init(&w[i], loop, on_event_defer);
+                watch_fd_set(&w[i], fds[0], LOOP_READ);
+        }
+        loop_run_once(loop, true);
+        /* after all callbacks, each once, in order; what was deferred meanwhile in the same pass */
+        assert_string_equal(trace, "()()012");
+        loop_run_once(loop, false);
+        assert_string_equal(trace, "()()012");
+        fd_close(fds[0]);
+        fd_close(fds[1]);
+}
+
+static void test_deferred_outside(void **state)
+{
+        struct loop *loop = *state;
+
+        item_init(&items[0], loop, "0");
+        loop_defer(&items[0].d);
+        loop_run_once(loop, true); /* nothing else would ever wake it */
+        assert_string_equal(trace, "0");
+        items[0].stops = loop;
+        loop_defer(&items[0].d);
+        loop_run(loop);
+        assert_string_equal(trace, "00");
+        loop_stop(loop); /* before it runs: not lost */
+        loop_run(loop);
+}
+
+struct heap_item {
+        struct deferred d;
+};
+
+static void on_deferred_free(struct deferred *d)
+{
+        note("f");
+        free(container_of(d, struct heap_item, d));
+}
+
+static void test_deferred_free(void **state)
+{
+        struct loop *loop = *state;
+
+        for (int i = 0; i < 3; i++) {
+                struct heap_item *h = calloc(1, sizeof(*h));
+
+                deferred_init(&h->d, loop, on_deferred_free);
+                loop_defer(&h->d);
+        }
+        loop_run_once(loop, false);
+        assert_string_equal(trace, "fff");
+}
+
+/* --- accounting --- */
+
+static uint64_t spin_ns;
+static void on_timer_spin(struct watch_timer *w)
+{
+        spin(spin_ns);
+}
+
+static void on_deferred_spin(struct deferred *d)
+{
+        spin(spin_ns);
+}
+
+static uint64_t stalled_ns;
+static void on_stall(void *data, uint64_t ns)
+{
+        stalled_ns = ns;
+        loop_defer(data);
+}
+
+static void test_stall(void **state)
+{
+        struct loop *loop = *state;
+        const struct loop_stats *stats = loop_stats(loop);
+        struct watch_timer timer;
+        struct deferred d;
+
+        item_init(&items[0], loop, "0");
+        loop_on_stall(loop, on_stall, &items[0].d);
+        watch_timer_init(&timer, loop, on_timer_spin);
+        /* a machine that takes the processor away from us can make any round long: then it is measured as long */
+        spin_ns = 0;
+        watch_timer_arm(&timer, 0);
+        unit_run_until(loop, !watch_timer_active(&timer));
+        assert_int_equal(stats->stalls, stats->stall_max_ns > LOOP_STALL_NS);
+
+        spin_ns = LOOP_STALL_NS + 2 * NSEC_PER_MSEC;
+        trace[0] = '\0';
+        stalled_ns = 0;
+        watch_timer_arm(&timer, 0);
+        unit_run_until(loop, !watch_timer_active(&timer));
+        assert_true(stats->stalls >= 1);
+        assert_true(stalled_ns >= spin_ns);
+        assert_true(stats->stall_max_ns >= spin_ns);
+        assert_true(stats->busy_ns >= stats->stall_max_ns);
+        assert_non_null(strstr(trace, "0")); /* what on_stall defers is not lost */
+
+        /* deferred work is part of the round */
+        uint64_t stalls = stats->stalls;
+        deferred_init(&d, loop, on_deferred_spin);
+        loop_defer(&d);
+        loop_run_once(loop, false);
+        assert_true(stats->stalls > stalls);
+}
+
+/* Waiting is not work: it is counted neither as a stall nor as a wake-up. */
+static void test_idle(void **state)
+{
+        struct loop *loop = *state;
+        const struct loop_stats *stats = loop_stats(loop);
+        uint64_t rounds;
+        struct watch_timer timer;
+        struct watch_fd w;
+        int fds[2];
+
+        make_pipe(fds);
+        watch_fd_init(&w, loop, on_events);
+        watch_fd_set(&w, fds[0], LOOP_READ);
+        loop_run_once(loop, false);
+        rounds = stats->rounds;
+        watch_timer_init(&timer, loop, on_timer_a);
+        watch_timer_arm(&timer, 200 * NSEC_PER_MSEC);
+        unit_run_until(loop, !watch_timer_active(&timer));
+        assert_in_range(stats->rounds - rounds, 1, 2); /* 2: a timer may need a second look for the last microsecond */
+        assert_true(stats->busy_ns < 200 * NSEC_PER_MSEC);
+        watch_fd_stop(&w);
+        fd_close(fds[0]);
+        fd_close(fds[1]);
+}
+
+/* libev wakes up each minute to look for jumps of the clock, unless it has a timerfd that tells. */
+static void test_no_minute_tick(void **state)
+{
+        char path[64], target[64];
+        int timerfds = 0;
+
+        for (int fd = 0; fd < 64; fd++) {
+                ssize_t n;
+
+                snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+                n = readlink(path, target, sizeof(target) - 1);
+                target[n > 0 ? n : 0] = '\0';
+                timerfds += strcmp(target, "anon_inode:[timerfd]") == 0;
+        }
+        assert_int_equal(timerfds, 1);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_fd, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_fd_free_in_callback, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_timer, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_deferred, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_deferred_outside, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_deferred_free, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_stall, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_idle, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_no_minute_tick, setup, teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
