@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += libproto.la
 libproto_la_SOURCES = \
 	proto/arena.c \
 	proto/codec.c proto/codec.h \
+	proto/desc.h \
 	proto/errors.def \
 	proto/events.def \
 	proto/field.c proto/field.h \

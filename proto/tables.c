@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The .def tables as data. Nothing is said here that is not said there. */
 
-#include "proto/proto.h"
+#include "proto/desc.h"
 
 #include <errno.h>
 #include <string.h>
@@ -150,13 +150,6 @@ int event_kind_parse(const char *wire)
 }
 
 /* --- messages --- */
-#define KIND_str .kind = FIELD_STR
-#define KIND_bin .kind = FIELD_BIN
-#define KIND_u32 .kind = FIELD_U32
-#define KIND_u64 .kind = FIELD_U64
-#define KIND_i64 .kind = FIELD_I64
-#define KIND_boolean .kind = FIELD_BOOL
-#define KIND_strs .kind = FIELD_STRS
 #define KIND_msg_mem_entry .kind = FIELD_MSG, .message = &desc_mem_entry
 #define KIND_msg_oom_info .kind = FIELD_MSG, .message = &desc_oom_info
 #define KIND_msg_process_state .kind = FIELD_MSG, .message = &desc_process_state
@@ -174,20 +167,6 @@ int event_kind_parse(const char *wire)
 #define KIND_msgs_event .kind = FIELD_MSGS, .message = &desc_event
 #define KIND_msgs_runtime_info .kind = FIELD_MSGS, .message = &desc_runtime_info
 
-/*
- * A FIELDS table hands only the field to its macro, and offsetof needs the struct too. So the macro's argument is not one
- * name but a beginning, `{ .offset = (size_t)&((struct T *)0) FIELD_REST`, which the field's parentheses then complete.
- */
-#define FIELD_REST(k, n, l, f, t) ->n, .name = #n, KIND_##k, .limit = l, .flags = f, .text = t },
-#define MESSAGE_DESC(T, t)                                                                                             \
-        static const struct field_desc fields_##T[] = { FIELDS_##T({ .offset = (size_t)&((struct T *)0) FIELD_REST) }; \
-        const struct message_desc desc_##T = {                                                                         \
-                .name = #T,                                                                                            \
-                .text = t,                                                                                             \
-                .size = sizeof(struct T),                                                                              \
-                .fields = fields_##T,                                                                                  \
-                .n_fields = sizeof(fields_##T) / sizeof(struct field_desc),                                            \
-        };
 MESSAGES(MESSAGE_DESC)
 
 #define MESSAGE_POINTER(T, t) &desc_##T,
