@@ -3,10 +3,16 @@
 # --- the daemon, as a library: the tests link it too. One noun per line, sorted. ---
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES =
-libdaemon_la_LIBADD = libproto.la
+libdaemon_la_LIBADD = libproto.la $(JANSSON_LIBS)
 
 libdaemon_la_SOURCES += daemon/capture.c daemon/capture.h
 libdaemon_la_SOURCES += daemon/command.c daemon/command.h
+libdaemon_la_SOURCES += daemon/json.c daemon/json.h
+libdaemon_la_SOURCES += daemon/record.c daemon/record.h daemon/record_store.h
+libdaemon_la_SOURCES += daemon/record_tombstone.c
+libdaemon_la_SOURCES += daemon/spec.c daemon/spec.h
+libdaemon_la_SOURCES += daemon/spec_json.c daemon/spec_json.h
+libdaemon_la_SOURCES += daemon/spec_runtime.c
 
 # --- sandboxd-helper: does what may block ---
 pkglibexec_PROGRAMS += sandboxd-helper
