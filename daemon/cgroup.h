@@ -25,13 +25,20 @@ struct cgroup;
 int cgroup_of_pid(struct cgroup_host *h, pid_t pid, struct cgroup **ret, struct error *err);
 /* By the path below the hierarchies, as cgroup_path() gave it (for adoption). */
 int cgroup_of_path(struct cgroup_host *h, const char *path, struct cgroup **ret, struct error *err);
+/* libcgroup exports a cgroup_free() too, and calls it through its own symbol table: it would get ours. */
+#define cgroup_free sandboxd_cgroup_free
 struct cgroup *cgroup_free(struct cgroup *cg);
 DEFINE_CLEANUP(struct cgroup *, cgroup_free)
 /* Text that names it: the v2 path, or the memory (else the first) v1 hierarchy's path; if hierarchies differ, every one is in it
  * ("memory=/a,pids=/b"). cgroup_of_path understands it. */
 const char *cgroup_path(const struct cgroup *cg);
-/* Absolute directory in the hierarchy of a controller; NULL if the host has none. */
+/* Absolute directory in the hierarchy of a controller; NULL if the host has none, or if the container has no cgroup of
+ * its own there (it is in the root, or in that of whoever started it). */
 const char *cgroup_dir(const struct cgroup *cg, enum cgroup_controller c);
+/* Whether that hierarchy is a v2 one. */
+bool cgroup_is_v2(const struct cgroup *cg, enum cgroup_controller c);
+/* Its own directory in the v2 tree, also where v1 has the controllers; NULL: none. */
+const char *cgroup_unified_dir(const struct cgroup *cg);
 /* False for a root cgroup, or one that this process or the daemon itself is in: it must not be killed, frozen or removed. */
 bool cgroup_is_private(const struct cgroup *cg);
 bool cgroup_exists(const struct cgroup *cg);

@@ -6,6 +6,14 @@ libdaemon_la_SOURCES =
 libdaemon_la_LIBADD = libproto.la $(JANSSON_LIBS)
 
 libdaemon_la_SOURCES += daemon/capture.c daemon/capture.h
+libdaemon_la_SOURCES += daemon/cgparse.c daemon/cgparse.h
+libdaemon_la_SOURCES += daemon/cgroup.c daemon/cgroup.h
+libdaemon_la_SOURCES += daemon/cgroup_host.c
+libdaemon_la_SOURCES += daemon/cgroup_internal.h
+libdaemon_la_SOURCES += daemon/cgroup_mounts.h
+libdaemon_la_SOURCES += daemon/cgroup_ops.c
+libdaemon_la_SOURCES += daemon/cgroup_path.c
+libdaemon_la_LIBADD += $(CGROUP_LIBS)
 libdaemon_la_SOURCES += daemon/command.c daemon/command.h
 libdaemon_la_SOURCES += daemon/json.c daemon/json.h
 libdaemon_la_SOURCES += daemon/record.c daemon/record.h daemon/record_store.h

@@ -38,6 +38,10 @@ tests_unit_test_loop_LDADD = $(UNIT_BASE)
 UNIT_TESTS += tests/unit/test-pidref
 tests_unit_test_pidref_LDADD = $(UNIT_BASE)
 
+UNIT_TESTS += tests/unit/test-cgroup
+tests_unit_test_cgroup_SOURCES = tests/unit/test-cgroup.c tests/lib/tree.c tests/lib/tree.h
+tests_unit_test_cgroup_LDADD = $(UNIT_DAEMON)
+
 UNIT_TESTS += tests/unit/test-codec
 tests_unit_test_codec_SOURCES = tests/unit/test-codec.c tests/lib/fill.c tests/lib/fill.h
 tests_unit_test_codec_LDADD = $(UNIT_PROTO)
