@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+dist_doc_DATA += contrib/sandboxd.toml

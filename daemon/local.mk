@@ -15,12 +15,14 @@ libdaemon_la_SOURCES += daemon/cgroup_ops.c
 libdaemon_la_SOURCES += daemon/cgroup_path.c
 libdaemon_la_LIBADD += $(CGROUP_LIBS)
 libdaemon_la_SOURCES += daemon/command.c daemon/command.h
+libdaemon_la_SOURCES += daemon/config.c daemon/config.h
 libdaemon_la_SOURCES += daemon/json.c daemon/json.h
 libdaemon_la_SOURCES += daemon/record.c daemon/record.h daemon/record_store.h
 libdaemon_la_SOURCES += daemon/record_tombstone.c
 libdaemon_la_SOURCES += daemon/spec.c daemon/spec.h
 libdaemon_la_SOURCES += daemon/spec_json.c daemon/spec_json.h
 libdaemon_la_SOURCES += daemon/spec_runtime.c
+libdaemon_la_SOURCES += daemon/toml.c daemon/toml.h daemon/toml_get.c daemon/toml_tree.h
 
 # --- sandboxd-helper: does what may block ---
 pkglibexec_PROGRAMS += sandboxd-helper

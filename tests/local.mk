@@ -49,6 +49,10 @@ tests_unit_test_codec_LDADD = $(UNIT_PROTO)
 UNIT_TESTS += tests/unit/test-command
 tests_unit_test_command_SOURCES = tests/unit/test-command.c tests/lib/rig.h
 tests_unit_test_command_LDADD = $(UNIT_DAEMON)
+
+UNIT_TESTS += tests/unit/test-config
+tests_unit_test_config_LDADD = $(UNIT_DAEMON)
+
 UNIT_TESTS += tests/unit/test-frame
 tests_unit_test_frame_LDADD = libclient.la $(UNIT_BASE)
 
@@ -60,6 +64,9 @@ tests_unit_test_methods_header_LDADD = $(UNIT_PROTO)
 
 UNIT_TESTS += tests/unit/test-tables
 tests_unit_test_tables_LDADD = $(UNIT_PROTO)
+
+UNIT_TESTS += tests/unit/test-toml
+tests_unit_test_toml_LDADD = $(UNIT_DAEMON)
 
 UNIT_TESTS += tests/unit/test-mountinfo
 tests_unit_test_mountinfo_SOURCES = tests/unit/test-mountinfo.c daemon/helper/mountinfo.c
