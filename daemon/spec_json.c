@@ -73,7 +73,7 @@ static json_t *load_with_reals(const char *text, size_t len, json_error_t *e)
                 in_number = isalnum((unsigned char)c) || c == '.' || c == '-' || c == '+';
         }
         if (!copy.failed)
-                value = json_loadb((const char *)buf_head(&copy), buf_len(&copy), 0, e);
+                value = json_loadb((const char *)buf_head(&copy), buf_len(&copy), JSON_DECODE_ANY, e);
         buf_deinit(&copy);
         return value;
 }
@@ -87,7 +87,7 @@ json_t *spec_load(const char *text, size_t len, enum reason reason, const char *
                 error_set(err, reason, "%s has %zu bytes: at most %d are allowed", what, len, SPEC_MAX);
                 return NULL;
         }
-        value = json_loadb(text, len, 0, &e);
+        value = json_loadb(text, len, JSON_DECODE_ANY, &e);
         if (!value && json_error_code(&e) == json_error_numeric_overflow)
                 value = load_with_reals(text, len, &e);
         if (!value)
@@ -115,7 +115,7 @@ static const char *node_path(const struct spec_node *node, char *buf, size_t siz
         node_path(node->parent, buf, size);
         n = strlen(buf);
         if (!node->name)
-                snprintf(buf + n, size - n, "[%zu]", node->index);
+                snprintf(buf + n, size - n, "%s[%zu]", node->parent->parent ? "" : ": ", node->index);
         else
                 snprintf(buf + n, size - n, "%s%s", node->parent->parent ? "." : ": ", node->name);
         return text_clean(buf, size - 1);

@@ -56,11 +56,23 @@ tests_unit_test_config_LDADD = $(UNIT_DAEMON)
 UNIT_TESTS += tests/unit/test-frame
 tests_unit_test_frame_LDADD = libclient.la $(UNIT_BASE)
 
+UNIT_TESTS += tests/unit/test-json
+tests_unit_test_json_SOURCES = tests/unit/test-json.c tests/lib/fill.c tests/lib/fill.h
+tests_unit_test_json_LDADD = $(UNIT_DAEMON)
+
 UNIT_TESTS += tests/unit/test-methods-header
 nodist_tests_unit_test_methods_header_SOURCES = client/methods.h
 tests_unit_test_methods_header_SOURCES = tests/unit/test-methods-header.c
 tests_unit_test_methods_header_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/client
 tests_unit_test_methods_header_LDADD = $(UNIT_PROTO)
+
+UNIT_TESTS += tests/unit/test-record
+tests_unit_test_record_SOURCES = tests/unit/test-record.c tests/lib/fill.c tests/lib/fill.h
+tests_unit_test_record_LDADD = $(UNIT_DAEMON)
+
+UNIT_TESTS += tests/unit/test-spec
+tests_unit_test_spec_LDADD = $(UNIT_DAEMON)
+EXTRA_DIST += tests/data/runtime
 
 UNIT_TESTS += tests/unit/test-tables
 tests_unit_test_tables_LDADD = $(UNIT_PROTO)
