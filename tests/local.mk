@@ -113,3 +113,5 @@ tests_fake_fake_runtime_LDADD = $(JANSSON_LIBS)
 EXTRA_DIST += tests/fake/README
 dist_check_SCRIPTS += tests/fake/test-fake-runtime.sh
 TESTS += tests/fake/test-fake-runtime.sh
+
+include tests/fuzz/local.mk

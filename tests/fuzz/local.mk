@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+# Each target is built twice: check-X runs its corpus in `make check`, fuzz-X is libFuzzer's (tests/fuzz/README).
+FUZZ_COMMON = tests/fuzz/fuzz.h
+LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
+FUZZ_CHECKS =
+
+FUZZ_CHECKS += tests/fuzz/check-codec
+tests_fuzz_check_codec_SOURCES = tests/fuzz/fuzz-codec.c tests/fuzz/standalone.c tests/lib/fill.c tests/lib/fill.h $(FUZZ_COMMON)
+tests_fuzz_check_codec_LDADD = libproto.la
+FUZZERS += tests/fuzz/fuzz-codec
+tests_fuzz_fuzz_codec_SOURCES = tests/fuzz/fuzz-codec.c tests/lib/fill.c tests/lib/fill.h $(FUZZ_COMMON)
+tests_fuzz_fuzz_codec_LDADD = libproto.la
+tests_fuzz_fuzz_codec_LDFLAGS = $(LIBFUZZER)
+
+FUZZ_CHECKS += tests/fuzz/check-toml
+tests_fuzz_check_toml_SOURCES = tests/fuzz/fuzz-toml.c tests/fuzz/standalone.c $(FUZZ_COMMON)
+tests_fuzz_check_toml_LDADD = libdaemon.la
+FUZZERS += tests/fuzz/fuzz-toml
+tests_fuzz_fuzz_toml_SOURCES = tests/fuzz/fuzz-toml.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_toml_LDADD = libdaemon.la
+tests_fuzz_fuzz_toml_LDFLAGS = $(LIBFUZZER)
+
+check_PROGRAMS += $(FUZZ_CHECKS)
+TESTS += $(FUZZ_CHECKS)
+EXTRA_PROGRAMS += $(FUZZERS) tests/fuzz/seeds-codec
+EXTRA_DIST += tests/fuzz/README tests/fuzz/run.sh tests/fuzz/corpus
+
+tests_fuzz_seeds_codec_SOURCES = tests/fuzz/seeds-codec.c tests/lib/fill.c tests/lib/fill.h $(FUZZ_COMMON)
+tests_fuzz_seeds_codec_LDADD = libproto.la
+
+.PHONY: fuzzers fuzz-seeds
+if FUZZERS
+fuzzers: $(FUZZERS)
+	@echo $(FUZZERS)
+else
+fuzzers:
+	@echo "configure with CC=clang and --enable-fuzzers, or run tests/fuzz/run.sh" >&2; exit 1
+endif
+fuzz-seeds: tests/fuzz/seeds-codec$(EXEEXT)
+	tests/fuzz/seeds-codec$(EXEEXT) $(srcdir)/tests/fuzz/corpus/codec
