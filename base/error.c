@@ -21,7 +21,7 @@ static void cut(char *message)
 }
 
 /* Appends to a message that is `len` long; returns the new length, which is never more than the room less one. */
-static size_t append(char *message, size_t len, const char *fmt, va_list ap)
+static _printf_(3, 0) size_t append(char *message, size_t len, const char *fmt, va_list ap)
 {
         int n = vsnprintf(message + len, ERROR_MESSAGE_MAX - len, fmt, ap);
 
