@@ -6,6 +6,9 @@ UNIT_BASE = libbase.la $(CMOCKA_LIBS)
 UNIT_PROTO = libproto.la $(CMOCKA_LIBS)
 UNIT_DAEMON = libdaemon.la $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test-reaper
+tests_unit_test_reaper_LDADD = $(UNIT_BASE)
+
 UNIT_TESTS += tests/unit/test-client
 tests_unit_test_client_SOURCES = tests/unit/test-client.c tests/client/server.c tests/client/server.h
 tests_unit_test_client_LDADD = libclient.la $(UNIT_PROTO)
