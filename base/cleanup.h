@@ -3,7 +3,8 @@
 
 /*
  * Ownership of locals: a variable declared with _cleanup_(fn) is released by fn(&variable) when it goes out of scope.
- * TAKE() and TAKE_FD() move the value out, which is the last act of a constructor. There is no goto in this code base.
+ * TAKE() and TAKE_FD() move the value out (and evaluate their argument once), which is
+ * the last act of a constructor. There is no goto in this code base.
  */
 
 #include <stdlib.h>
@@ -15,15 +16,17 @@
 
 #define TAKE(p)                                                                                                        \
         __extension__({                                                                                                \
-                __typeof__(p) _taken_ = (p);                                                                           \
-                (p) = NULL;                                                                                            \
+                __typeof__(p) *_place_ = &(p);                                                                         \
+                __typeof__(p) _taken_ = *_place_;                                                                      \
+                *_place_ = NULL;                                                                                       \
                 _taken_;                                                                                               \
         })
 
 #define TAKE_FD(fd)                                                                                                    \
         __extension__({                                                                                                \
-                int _taken_ = (fd);                                                                                    \
-                (fd) = -1;                                                                                             \
+                int *_place_ = &(fd);                                                                                  \
+                int _taken_ = *_place_;                                                                                \
+                *_place_ = -1;                                                                                         \
                 _taken_;                                                                                               \
         })
 
