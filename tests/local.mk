@@ -80,6 +80,10 @@ UNIT_TESTS += tests/unit/test-spec
 tests_unit_test_spec_LDADD = $(UNIT_DAEMON)
 EXTRA_DIST += tests/data/runtime
 
+UNIT_TESTS += tests/unit/test-oom
+tests_unit_test_oom_SOURCES = tests/unit/test-oom.c tests/lib/tree.c tests/lib/tree.h
+tests_unit_test_oom_LDADD = $(UNIT_DAEMON)
+
 UNIT_TESTS += tests/unit/test-tables
 tests_unit_test_tables_LDADD = $(UNIT_PROTO)
 

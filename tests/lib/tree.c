@@ -174,6 +174,14 @@ void real_remove(struct real *r)
         char path[600], pid[32];
         FILE *f;
 
+        if (r->host && r->host->of[CG_FREEZER] >= 0 && !r->host->hier[r->host->of[CG_FREEZER]].v2) {
+                real_dir(r, (size_t)r->host->of[CG_FREEZER], "freezer.state", path, sizeof(path));
+                f = fopen(path, "we");
+                if (f) {
+                        (void)fputs("THAWED", f);
+                        (void)fclose(f);
+                }
+        }
         for (size_t i = 0; r->host && i < r->host->n; i++) {
                 for (size_t k = 0; k < ARRAY_SIZE(subs); k++) {
                         real_dir(r, i, subs[k], path, sizeof(path) - 20);

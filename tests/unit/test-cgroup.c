@@ -315,6 +315,30 @@ static void test_kill_file(void **state)
 
 /* --- with the kernel --- */
 
+static int setup_real(void **state)
+{
+        static struct real r;
+
+        *state = real_make(&r, "ops") ? &r : NULL;
+        return 0;
+}
+
+static int teardown_real(void **state)
+{
+        if (*state)
+                real_remove(*state);
+        return 0;
+}
+
+static struct real *need_real(void **state)
+{
+        if (!*state) {
+                print_message("# not root, or no writable cgroup hierarchy\n");
+                skip();
+        }
+        return *state;
+}
+
 static int child_pause(void *arg)
 {
         for (;;)
@@ -369,23 +393,19 @@ static void test_real(void **state)
         _cleanup_(cgroup_freep) struct cgroup *cg = NULL, *again = NULL;
         _cleanup_(arena_freep) struct arena *a = arena_new();
         struct error err = ERROR_NULL;
-        struct real r;
+        struct real *r = need_real(state);
         pid_t one, two, *pids;
         size_t n;
         char want[80];
 
-        if (!real_make(&r, "ops")) {
-                print_message("# not root, or no writable cgroup hierarchy\n");
-                skip();
-        }
-        one = real_fork(&r, "", child_pause, NULL);
-        two = real_fork(&r, "sub", child_pause, NULL);
-        assert_int_equal(cgroup_of_pid(r.host, one, &cg, &err), 0);
-        (void)snprintf(want, sizeof(want), "/%s", r.name);
+        one = real_fork(r, "", child_pause, NULL);
+        two = real_fork(r, "sub", child_pause, NULL);
+        assert_int_equal(cgroup_of_pid(r->host, one, &cg, &err), 0);
+        (void)snprintf(want, sizeof(want), "/%s", r->name);
         assert_string_equal(cgroup_path(cg), want);
         assert_true(cgroup_is_private(cg));
         assert_true(cgroup_exists(cg));
-        assert_int_equal(cgroup_of_path(r.host, want, &again, &err), 0);
+        assert_int_equal(cgroup_of_path(r->host, want, &again, &err), 0);
         assert_string_equal(cgroup_dir(again, CG_PIDS), cgroup_dir(cg, CG_PIDS));
 
         assert_int_equal(cgroup_pids(cg, a, &pids, &n, &err), 0);
@@ -409,8 +429,8 @@ static void test_real(void **state)
         await_exit(two, SIGTERM);
 
         /* SIGKILL ends a frozen one too */
-        one = real_fork(&r, "", child_pause, NULL);
-        two = real_fork(&r, "sub", child_pause, NULL);
+        one = real_fork(r, "", child_pause, NULL);
+        two = real_fork(r, "sub", child_pause, NULL);
         assert_int_equal(cgroup_freeze(cg, true, &err), 0);
         assert_true(eventually(is_frozen, cg));
         assert_int_equal(cgroup_signal_all(cg, SIGKILL, &err), 0);
@@ -420,10 +440,9 @@ static void test_real(void **state)
         assert_int_equal(n, 0);
         assert_true(eventually(can_remove, cg));
         assert_false(cgroup_exists(cg));
-        for (size_t i = 0; i < r.host->n; i++)
+        for (size_t i = 0; i < r->host->n; i++)
                 assert_int_equal(access(cg->at[i].dir, F_OK), -1);
         assert_int_equal(cgroup_remove(cg, &err), 0);
-        real_remove(&r);
 }
 
 /* More than one batch of pidfds, some of which exit meanwhile. */
@@ -432,24 +451,19 @@ static void test_real_many(void **state)
         enum { N = 300 };
         _cleanup_(cgroup_freep) struct cgroup *cg = NULL;
         struct error err = ERROR_NULL;
-        struct real r;
+        struct real *r = need_real(state);
         pid_t pids[N];
         int before = fd_count();
 
-        if (!real_make(&r, "many")) {
-                print_message("# not root, or no writable cgroup hierarchy\n");
-                skip();
-        }
         for (size_t i = 0; i < N; i++)
-                pids[i] = real_fork(&r, "", child_pause, NULL);
+                pids[i] = real_fork(r, "", child_pause, NULL);
         for (size_t i = 0; i < N; i += 3)
                 assert_int_equal(kill(pids[i], SIGKILL), 0);
-        assert_int_equal(cgroup_of_pid(r.host, pids[1], &cg, &err), 0);
+        assert_int_equal(cgroup_of_pid(r->host, pids[1], &cg, &err), 0);
         assert_int_equal(cgroup_signal_all(cg, SIGKILL, &err), 0);
         for (size_t i = 0; i < N; i++)
                 await_exit(pids[i], SIGKILL);
         assert_true(eventually(can_remove, cg));
-        real_remove(&r);
         assert_int_equal(fd_count(), before);
 }
 
@@ -458,20 +472,15 @@ static void test_real_zombie(void **state)
         struct cgroup *cg = NULL;
         struct error err = ERROR_NULL;
         siginfo_t info;
-        struct real r;
+        struct real *r = need_real(state);
         pid_t pid;
 
-        if (!real_make(&r, "zombie")) {
-                print_message("# not root, or no writable cgroup hierarchy\n");
-                skip();
-        }
-        pid = real_fork(&r, "", child_pause, NULL);
+        pid = real_fork(r, "", child_pause, NULL);
         assert_int_equal(kill(pid, SIGKILL), 0);
         assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
-        assert_int_equal(cgroup_of_pid(r.host, pid, &cg, &err), -1);
+        assert_int_equal(cgroup_of_pid(r->host, pid, &cg, &err), -1);
         assert_int_equal(err.reason, REASON_NOT_FOUND);
         await_exit(pid, SIGKILL);
-        real_remove(&r);
 }
 
 /* Where this process itself is, nothing may be done. */
@@ -503,9 +512,9 @@ int main(void)
                 cmocka_unit_test(test_pids),
                 cmocka_unit_test(test_freezer_files),
                 cmocka_unit_test(test_kill_file),
-                cmocka_unit_test(test_real),
-                cmocka_unit_test(test_real_many),
-                cmocka_unit_test(test_real_zombie),
+                cmocka_unit_test_setup_teardown(test_real, setup_real, teardown_real),
+                cmocka_unit_test_setup_teardown(test_real_many, setup_real, teardown_real),
+                cmocka_unit_test_setup_teardown(test_real_zombie, setup_real, teardown_real),
                 cmocka_unit_test(test_real_own),
         };
 
