@@ -5,6 +5,9 @@
 
 #include "daemon/lifecycle.h"
 
+/* Turns a request about a container or one of its processes into the event for the table. Consumes it. */
+void container_request(struct container *c, struct request *req);
+
 /* --- before a state is entered --- */
 void action_create(struct container *c, struct happening *h);
 void action_prepared(struct container *c, struct happening *h);

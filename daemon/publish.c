@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Building the entries of the event log. The order is that of the calls: create < start < OOM < exit < delete. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdarg.h>
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "daemon/publish.h"
+
+void daemon_publish(struct daemon *d, struct event *ev)
+{
+        struct error err = ERROR_NULL;
+
+        if (!d->events)
+                return;
+        if (eventlog_append(d->events, ev, &err) < 0)
+                log_error("event %s of %s/%s/%s: %s", ev->kind, ev->owner, ev->ns, ev->id, err.message);
+}
+
+void daemon_warn(struct daemon *d, const struct container *c, const char *fmt, ...)
+{
+        struct event ev = { .kind = event_kind_name(EVENT_WARNING) };
+        char text[1024];
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        log_warn("%s%s%s", c ? "container " : "", c ? c->key : "", *text ? text : "");
+        ev.message = text;
+        if (c) {
+                ev.owner = c->params->owner;
+                ev.ns = c->params->ns;
+                ev.id = c->params->id;
+        }
+        daemon_publish(d, &ev);
+}
+
+static struct event event_of(const struct container *c, enum event_kind kind)
+{
+        return (struct event){
+                .kind = event_kind_name(kind),
+                .owner = c->params->owner,
+                .ns = c->params->ns,
+                .id = c->params->id,
+        };
+}
+
+void publish_create(struct container *c)
+{
+        struct event ev = event_of(c, EVENT_CREATE);
+
+        if (c->create_published)
+                return;
+        ev.pid = (uint32_t)c->init.pid;
+        ev.bundle = c->params->bundle;
+        ev.rootfs = c->params->rootfs;
+        ev.terminal = c->params->terminal;
+        ev.stdin_path = c->params->stdin_path;
+        ev.stdout_path = c->params->stdout_path;
+        ev.stderr_path = c->params->stderr_path;
+        ev.checkpoint = c->params->checkpoint;
+        daemon_publish(c->daemon, &ev);
+        c->create_published = true;
+}
+
+void publish_start(struct process *p)
+{
+        struct event ev = event_of(p->container, process_is_init(p) ? EVENT_START : EVENT_EXEC_STARTED);
+
+        if (p->start_published)
+                return;
+        ev.exec_id = p->exec_id;
+        ev.pid = (uint32_t)p->pid;
+        daemon_publish(p->container->daemon, &ev);
+        p->start_published = true;
+}
+
+void publish_exit(struct process *p)
+{
+        struct event ev = event_of(p->container, process_is_init(p) ? EVENT_EXIT : EVENT_EXEC_EXIT);
+
+        if (p->exit_published || !p->pid)
+                return;
+        ev.exec_id = p->exec_id;
+        ev.pid = (uint32_t)p->pid;
+        ev.exit_known = p->exit.known;
+        ev.exit_status = process_exit_status(p);
+        ev.exited_at = p->exited_at;
+        ev.message = p->cause;
+        daemon_publish(p->container->daemon, &ev);
+        p->exit_published = true;
+}
+
+void publish_simple(struct container *c, enum event_kind kind, const char *exec_id, const char *message)
+{
+        struct event ev = event_of(c, kind);
+
+        ev.exec_id = exec_id;
+        ev.message = message;
+        ev.pid = exec_id && *exec_id ? 0 : (uint32_t)c->init.pid;
+        daemon_publish(c->daemon, &ev);
+}
+
+void publish_delete(struct container *c)
+{
+        struct event ev = event_of(c, EVENT_DELETE);
+
+        ev.pid = (uint32_t)c->init.pid;
+        ev.exit_known = c->init.exit.known;
+        ev.exit_status = process_exit_status(&c->init);
+        ev.exited_at = c->init.exited_at;
+        daemon_publish(c->daemon, &ev);
+}
+
+void publish_oom(struct container *c, const struct oom_info *info)
+{
+        struct event ev = event_of(c, EVENT_OOM);
+        struct oom_info copy = *info;
+
+        c->oom_killed = true;
+        if (info->cgroup && *info->cgroup)
+                snprintf(c->oom_text, sizeof(c->oom_text),
+                         "cgroup %s used %" PRIu64 " KiB of its limit of %" PRIu64 " KiB (highest %" PRIu64 " KiB)", info->cgroup,
+                         info->usage / 1024, info->limit / 1024, info->max_usage / 1024);
+        else
+                snprintf(c->oom_text, sizeof(c->oom_text), "the host had no memory left");
+        ev.message = c->oom_text;
+        ev.pid = (uint32_t)c->init.pid;
+        ev.oom = &copy;
+        daemon_publish(c->daemon, &ev);
+}
