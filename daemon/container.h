@@ -34,6 +34,7 @@ struct process {
         struct watch_pid watch;      /* active while it runs and we know it */
         pid_t pid;                   /* 0: none yet; kept after the end, for answers */
         uint64_t start_time;
+        uint32_t internal_pid;       /* inside a runsc sandbox; 0: not known */
         struct exit_info exit;
         bool ended;                  /* exit is filled in */
         bool start_published, exit_published;

@@ -99,5 +99,7 @@ void op_start(struct op *op);
 void op_cancel(struct op *op);
 struct op *op_find(struct container *c, enum op_kind kind); /* or NULL */
 struct op *op_free(struct op *op);
+/* The pod that a spec says it is in, or the container's own id. */
+const char *runtime_sandbox_id(const struct spec *spec, const char *id);
 /* For drivers: the op is done, at the end of this round. err NULL: success. */
 void op_finish(struct op *op, const struct error *err);

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The configured runtimes, and operations: begun once, done once, always in a later turn. */
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+#include "daemon/daemon.h"
+#include "daemon/runtime.h"
+
+static const char *const op_names[OP_N] = {
+        [OP_PREPARE] = "prepare",
+        [OP_CREATE] = "create",
+        [OP_RESTORE] = "restore",
+        [OP_START] = "start",
+        [OP_EXEC] = "exec",
+        [OP_KILL] = "kill",
+        [OP_PAUSE] = "pause",
+        [OP_RESUME] = "resume",
+        [OP_UPDATE] = "update",
+        [OP_CHECKPOINT] = "checkpoint",
+        [OP_DELETE] = "delete",
+        [OP_CLEAN] = "clean",
+        [OP_STATE] = "state",
+        [OP_PIDS] = "pids",
+        [OP_PS] = "ps",
+        [OP_STATS] = "stats",
+};
+
+const char *op_kind_name(enum op_kind kind)
+{
+        return op_names[kind];
+}
+
+/* --- operations --- */
+
+static void op_finished(struct deferred *d)
+{
+        struct op *op = container_of(d, struct op, finish);
+
+        op->recorded = false;
+        op->done(op, error_is_set(&op->error) ? &op->error : NULL);
+        op_free(op);
+}
+
+struct op *op_new(struct container *c, enum op_kind kind, struct process *p, op_done_fn done)
+{
+        struct op *op = calloc(1, sizeof(*op));
+
+        /* Without memory for a few hundred bytes nothing can be told to anybody either: the keeper starts us anew. */
+        if (!op)
+                abort();
+        op->arena = arena_new();
+        if (!op->arena)
+                abort();
+        op->container = c;
+        op->kind = kind;
+        op->process = p;
+        op->done = done;
+        op->text = op->status = "";
+        deferred_init(&op->finish, c->daemon->loop, op_finished);
+        watch_timer_init(&op->timer, c->daemon->loop, NULL);
+        snprintf(op->name, sizeof(op->name), "%s.%llu", op_names[kind], (unsigned long long)++c->daemon->serial);
+        DL_APPEND(c->ops, op);
+        return op;
+}
+
+void op_start(struct op *op)
+{
+        op->container->runtime->driver->begin(op);
+}
+
+struct op *op_begin(struct container *c, enum op_kind kind, struct process *p, op_done_fn done)
+{
+        struct op *op = op_new(c, kind, p, done);
+
+        op_start(op);
+        return op;
+}
+
+void op_cancel(struct op *op)
+{
+        op->container->runtime->driver->cancel(op);
+}
+
+struct op *op_find(struct container *c, enum op_kind kind)
+{
+        struct op *op;
+
+        DL_FOREACH(c->ops, op)
+                if (op->kind == kind)
+                        return op;
+        return NULL;
+}
+
+void op_finish(struct op *op, const struct error *err)
+{
+        if (err)
+                op->error = *err;
+        loop_defer(&op->finish);
+}
+
+struct op *op_free(struct op *op)
+{
+        if (!op)
+                return NULL;
+        DL_DELETE(op->container->ops, op);
+        if (op->command_used)
+                command_deinit(&op->command);
+        watch_timer_stop(&op->timer);
+        deferred_cancel(&op->finish);
+        if (op->request)
+                request_fail_reason(&op->request, REASON_CANCELLED, "%s was given up because the container is being removed",
+                                    op_names[op->kind]);
+        arena_free(op->arena);
+        free(op);
+        return NULL;
+}
+
+/* --- runtimes --- */
+
+static const struct runtime_driver *driver_find(const char *type)
+{
+        if (strcmp(type, "oci") == 0)
+                return &runtime_oci;
+        if (strcmp(type, "runsc") == 0)
+                return &runtime_runsc;
+        return NULL;
+}
+
+static struct runtime *runtime_new(struct daemon *d)
+{
+        struct runtime *rt = calloc(1, sizeof(*rt));
+
+        if (!rt)
+                return NULL;
+        rt->daemon = d;
+        rt->arena = arena_new();
+        if (!rt->arena) {
+                free(rt);
+                return NULL;
+        }
+        return rt;
+}
+
+struct runtime *runtime_free(struct runtime *rt)
+{
+        if (!rt)
+                return NULL;
+        arena_free(rt->arena);
+        free(rt);
+        return NULL;
+}
+
+void runtimes_free(struct runtime *list)
+{
+        struct runtime *rt, *tmp;
+
+        LL_FOREACH_SAFE(list, rt, tmp)
+                runtime_free(rt);
+}
+
+static int strs_copy(struct strs *ret, const struct strs *a, const struct strs *b, struct arena *arena)
+{
+        size_t n = a->n + (b ? b->n : 0);
+
+        ret->items = arena_alloc(arena, (n + 1) * sizeof(char *));
+        if (!ret->items)
+                return -ENOMEM;
+        for (size_t i = 0; i < a->n; i++)
+                ret->items[ret->n++] = arena_strdup(arena, a->items[i]);
+        for (size_t i = 0; b && i < b->n; i++)
+                ret->items[ret->n++] = arena_strdup(arena, b->items[i]);
+        return 0;
+}
+
+int runtimes_load(struct daemon *d, struct error *err)
+{
+        struct runtime *list = NULL, *rt;
+
+        for (size_t i = 0; i < d->config->n_runtimes; i++) {
+                const struct config_runtime *cr = &d->config->runtimes[i];
+                struct strs options = { .items = (const char **)cr->options, .n = cr->n_options };
+
+                rt = runtime_new(d);
+                if (!rt) {
+                        runtimes_free(list);
+                        return error_set(err, REASON_NO_RESOURCES, "no memory for the runtimes");
+                }
+                LL_APPEND(list, rt);
+                rt->driver = driver_find(cr->type);
+                rt->name = arena_strdup(rt->arena, cr->name);
+                rt->path = arena_strdup(rt->arena, cr->path);
+                rt->root = cr->root[0] ? arena_strdup(rt->arena, cr->root)
+                                       : arena_printf(rt->arena, "%s/runtime/%s", record_store_root(d->store), cr->name);
+                if (!rt->driver || strs_copy(&rt->options, &options, NULL, rt->arena) < 0) {
+                        error_set(err, REASON_INVALID_ARGUMENT, "runtimes.%s: type \"%s\" is not known: use \"oci\" or \"runsc\"", cr->name,
+                                  cr->type);
+                        runtimes_free(list);
+                        return -1;
+                }
+        }
+        runtimes_free(d->runtimes);
+        d->runtimes = list;
+        return 0;
+}
+
+struct runtime *runtime_find(struct daemon *d, const char *name, struct error *err)
+{
+        char names[256] = "";
+        struct runtime *rt;
+
+        if (!name[0])
+                name = d->config->default_runtime;
+        LL_FOREACH(d->runtimes, rt) {
+                size_t len = strlen(names);
+
+                if (strcmp(rt->name, name) == 0)
+                        return rt;
+                snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "", rt->name);
+        }
+        error_set(err, REASON_UNKNOWN_RUNTIME, "runtime \"%s\" is not configured; there are: %s", name, names);
+        return NULL;
+}
+
+/* A path, or a name found in the usual places. */
+static const char *find_binary(const char *name, struct arena *a)
+{
+        static const char *const dirs[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin" };
+
+        if (name[0] == '/')
+                return arena_strdup(a, name);
+        for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+                const char *path = arena_printf(a, "%s/%s", dirs[i], name);
+
+                if (path && access(path, X_OK) == 0)
+                        return path;
+        }
+        return NULL;
+}
+
+static const struct runtime_driver *driver_of_binary(const char *path, const struct runtime_driver *fallback)
+{
+        const char *base = strrchr(path, '/');
+
+        base = base ? base + 1 : path;
+        if (strncmp(base, "runsc", 5) == 0)
+                return &runtime_runsc;
+        if (strcmp(base, "runc") == 0 || strcmp(base, "crun") == 0)
+                return &runtime_oci;
+        return fallback;
+}
+
+int runtime_for(struct runtime **ret, struct daemon *d, const struct create_params *params, struct error *err)
+{
+        const struct runtime *from = runtime_find(d, params->runtime, err);
+        struct runtime *rt;
+
+        if (!from)
+                return -1;
+        rt = runtime_new(d);
+        if (!rt)
+                return error_set(err, REASON_NO_RESOURCES, "no memory");
+        rt->driver = from->driver;
+        rt->name = arena_strdup(rt->arena, from->name);
+        rt->path = arena_strdup(rt->arena, from->path);
+        if (params->binary[0]) {
+                rt->path = find_binary(params->binary, rt->arena);
+                rt->driver = driver_of_binary(params->binary, from->driver);
+        }
+        rt->root = arena_printf(rt->arena, "%s/%s", params->runtime_root[0] ? params->runtime_root : from->root, ns_or_default(params->ns));
+        if (!rt->path || !rt->path[0] || access(rt->path, X_OK) < 0) {
+                error_set(err, REASON_UNKNOWN_RUNTIME, "runtime \"%s\": no executable %s: install it, or set its path in the configuration",
+                          rt->name, params->binary[0] ? params->binary : from->path && from->path[0] ? from->path : from->name);
+                runtime_free(rt);
+                return -1;
+        }
+        if (!rt->root || strs_copy(&rt->options, &from->options, &params->runtime_args, rt->arena) < 0) {
+                runtime_free(rt);
+                return error_set(err, REASON_NO_RESOURCES, "no memory");
+        }
+        *ret = rt;
+        return 0;
+}
+
+const char *runtime_sandbox_id(const struct spec *spec, const char *id)
+{
+        static const char *const keys[] = {
+                "io.kubernetes.cri.sandbox-id",
+                "io.kubernetes.cri-o.SandboxID",
+                "io.containerd.runc.v2.group",
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+                const char *v = spec_annotation(spec, keys[i]);
+
+                if (v && *v)
+                        return v;
+        }
+        return id;
+}
