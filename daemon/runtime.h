@@ -55,7 +55,8 @@ struct op {
         struct stats_result stats;
         /* the driver's */
         struct command command;
-        bool command_used, recorded, not_run; /* not_run: the command was never executed */
+        bool command_used, recorded, waiting;
+        bool not_run; /* the command was never executed */
         struct deferred finish;
         struct watch_timer timer;
         uint64_t deadline;

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/runsc_netns.h"
 #include "daemon/runtime_oci.h"
 #include "daemon/runtime_start.h"
 #include "daemon/stats.h"
@@ -59,6 +60,8 @@ void oci_command(struct op *op, const char *verb, enum command_class class)
         new_command(op, class);
         cmd->params.path = rt->path;
         cmd->params.cwd = c->params->bundle;
+        if (rt->driver == &runtime_runsc)
+                cmd->params.netns_fd = runsc_netns_fd(c->daemon->runsc_netns);
         cmd->capture_output = cmd->capture_error = true;
         cmd->log_dirfd = c->dirfd;
         snprintf(cmd->log_name, sizeof(cmd->log_name), "%s.log", op->name);

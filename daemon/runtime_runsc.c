@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The driver for gVisor, by its command line. It differs from runc's in what a pid and a cgroup mean: the host sees one
+ * sandbox process, whose end is the container's end; the container's own processes are known to runsc only. SIGKILL of
+ * init goes to the sandbox process itself: that works in every state, also where runsc refuses (created, paused).
+ */
+
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "daemon/runsc_netns.h"
+#include "daemon/runtime_oci.h"
+#include "daemon/stats.h"
+
+static void finish_failed(struct op *op, const struct command_result *res)
+{
+        struct error err = ERROR_NULL;
+
+        command_error(res, op_kind_name(op->kind), &err);
+        op_finish(op, &err);
+}
+
+static void plain_done(struct command *cmd, const struct command_result *res)
+{
+        struct op *op = cmd->data;
+
+        op->not_run = !res->spawned;
+        if (res->ok)
+                op_finish(op, NULL);
+        else
+                finish_failed(op, res);
+}
+
+/* --- signals --- */
+
+static void kill_done(struct command *cmd, const struct command_result *res)
+{
+        struct op *op = cmd->data;
+        struct error err = ERROR_NULL;
+
+        if (res->ok) {
+                op_finish(op, NULL);
+                return;
+        }
+        command_error(res, "kill", &err);
+        if (strstr(err.message, "not running") || strstr(err.message, "no such process") || strstr(err.message, "is stopped") ||
+            oci_says_not_there(err.message))
+                error_set(&err, REASON_PROCESS_FINISHED, "process already finished");
+        op_finish(op, &err);
+}
+
+static void begin_kill(struct op *op)
+{
+        struct process *p = op->process;
+        struct error err = ERROR_NULL;
+
+        if (!p || p->ended || !p->pid || (op->signal == SIGKILL && process_is_init(p))) {
+                oci_kill_by_pidfd(op);
+                return;
+        }
+        if (op->container->state == CONTAINER_PAUSED) {
+                error_set(&err, REASON_PAUSED, "a paused gVisor sandbox takes no signal but SIGKILL: resume it first");
+                op_finish(op, &err);
+                return;
+        }
+        oci_command(op, "kill", COMMAND_KILL);
+        if (op->all)
+                command_arg(&op->command, "--all");
+        if (!process_is_init(p) && p->internal_pid)
+                command_argf(&op->command, "--pid=%u", p->internal_pid);
+        command_arg(&op->command, op->container->params->id);
+        command_argf(&op->command, "%d", op->signal);
+        oci_submit(op, kill_done);
+}
+
+/* --- what the sandbox knows --- */
+
+static void pids_done(struct command *cmd, const struct command_result *res)
+{
+        struct op *op = cmd->data;
+        struct error err = ERROR_NULL;
+        uint32_t *pids;
+        size_t n;
+
+        if (!res->ok) {
+                finish_failed(op, res);
+                return;
+        }
+        if (spec_pids_parse(res->output, res->output_len, op->arena, &pids, &n, &err) < 0) {
+                op_finish(op, &err);
+                return;
+        }
+        op->pids.processes.items = arena_alloc(op->arena, (n + 1) * sizeof(struct pid_info));
+        if (!op->pids.processes.items)
+                abort(); /* no memory: see op_new */
+        for (size_t i = 0; i < n; i++) {
+                const struct process *p;
+                const char *exec_id = "";
+
+                for (p = op->container->execs; p; p = p->next)
+                        if (p->internal_pid == pids[i] && !p->ended)
+                                exec_id = p->exec_id;
+                op->pids.processes.items[i] = (struct pid_info){ .pid = pids[i], .exec_id = exec_id };
+        }
+        op->pids.processes.n = n;
+        op_finish(op, NULL);
+}
+
+static char *next_word(char **text)
+{
+        char *word;
+
+        while (isspace((unsigned char)**text) && **text != '\n')
+                (*text)++;
+        word = *text;
+        while (**text && !isspace((unsigned char)**text))
+                (*text)++;
+        if (**text)
+                *(*text)++ = '\0';
+        return word;
+}
+
+/* Columns of runsc's table: UID PID PPID [PGID] C TTY STIME TIME CMD. */
+static void parse_ps(struct op *op, char *text)
+{
+        size_t room = 1, n = 0;
+        char *line, *save = NULL;
+        bool header = true, pgid = strstr(text, "PGID") != NULL;
+
+        for (const char *s = text; *s; s++)
+                room += *s == '\n';
+        op->ps.rows.items = arena_alloc(op->arena, (room + 1) * sizeof(struct ps_row));
+        if (!op->ps.rows.items)
+                abort(); /* no memory: see op_new */
+        for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                struct ps_row *row = &op->ps.rows.items[n];
+
+                if (header) {
+                        header = false;
+                        continue;
+                }
+                row->uid = (uint32_t)strtoul(next_word(&line), NULL, 10);
+                row->pid = (uint32_t)strtoul(next_word(&line), NULL, 10);
+                row->ppid = (uint32_t)strtoul(next_word(&line), NULL, 10);
+                if (pgid)
+                        next_word(&line);
+                row->cpu = (uint32_t)strtoul(next_word(&line), NULL, 10);
+                row->tty = next_word(&line);
+                row->stime = next_word(&line);
+                row->time = next_word(&line);
+                while (isspace((unsigned char)*line))
+                        line++;
+                row->cmd = line;
+                row->exec_id = "";
+                for (const struct process *p = op->container->execs; p; p = p->next)
+                        if (p->internal_pid == row->pid && !p->ended)
+                                row->exec_id = p->exec_id;
+                n++;
+        }
+        op->ps.rows.n = n;
+}
+
+static void ps_done(struct command *cmd, const struct command_result *res)
+{
+        struct op *op = cmd->data;
+        char *text;
+
+        if (!res->ok) {
+                finish_failed(op, res);
+                return;
+        }
+        text = arena_strndup(op->arena, res->output, res->output_len);
+        if (!text)
+                abort(); /* no memory: see op_new */
+        parse_ps(op, text);
+        op_finish(op, NULL);
+}
+
+static void stats_done(struct command *cmd, const struct command_result *res)
+{
+        struct op *op = cmd->data;
+        struct error err = ERROR_NULL;
+        struct container *c = op->container;
+
+        if (!res->ok) {
+                finish_failed(op, res);
+                return;
+        }
+        op->stats.owner = c->params->owner;
+        op->stats.ns = c->params->ns;
+        op->stats.id = c->params->id;
+        op->stats.cgroup_version = cgroup_host_version(c->daemon->cgroups) == 2 ? 2 : 1;
+        op->stats.read_at = clock_realtime_ns();
+        spec_stats_parse(res->output, res->output_len, op->arena, &op->stats, &err);
+        op_finish(op, error_is_set(&err) ? &err : NULL);
+}
+
+static void begin_simple(struct op *op, const char *verb, enum command_class class, const char *flag, const char *value, command_done_fn done)
+{
+        oci_command(op, verb, class);
+        if (flag)
+                command_arg(&op->command, flag);
+        if (value)
+                command_arg(&op->command, value);
+        command_arg(&op->command, op->container->params->id);
+        oci_submit(op, done);
+}
+
+static void begin_cli(struct op *op)
+{
+        switch (op->kind) {
+        case OP_KILL:
+                begin_kill(op);
+                break;
+        case OP_PAUSE:
+        case OP_RESUME:
+                begin_simple(op, op_kind_name(op->kind), COMMAND_CONTROL, NULL, NULL, plain_done);
+                break;
+        case OP_PIDS:
+                begin_simple(op, "ps", COMMAND_QUERY, "--format", "json", pids_done);
+                break;
+        case OP_PS:
+                begin_simple(op, "ps", COMMAND_QUERY, "--format", "table", ps_done);
+                break;
+        case OP_STATS:
+                begin_simple(op, "events", COMMAND_QUERY, "--stats", NULL, stats_done);
+                break;
+        default:
+                oci_begin(op);
+        }
+}
+
+/* --- the namespace first --- */
+
+static void netns_ready(struct daemon *d, const struct error *err)
+{
+        struct container *c, *tmp;
+        struct op *op, *otmp;
+
+        HASH_ITER(hh, d->containers, c, tmp) {
+                for (op = c->ops; op; op = otmp) {
+                        otmp = op->next;
+                        if (!op->waiting)
+                                continue;
+                        op->waiting = false;
+                        if (err)
+                                op_finish(op, err);
+                        else
+                                begin_cli(op);
+                }
+        }
+}
+
+static void runsc_begin(struct op *op)
+{
+        struct runsc_netns *n = op->container->daemon->runsc_netns;
+
+        if (op->kind == OP_PREPARE || op->kind == OP_CLEAN) {
+                oci_begin(op);
+        } else if (runsc_netns_fd(n) >= 0) {
+                begin_cli(op);
+        } else {
+                op->waiting = true;
+                runsc_netns_make(n, netns_ready);
+        }
+}
+
+static void runsc_cancel(struct op *op)
+{
+        op->waiting = false;
+        oci_cancel(op);
+}
+
+/* The sandbox is the container: when its process has ended nothing is left but resident execs, which end with it. */
+static int runsc_kill_rest(struct container *c)
+{
+        for (struct process *p = c->execs; p; p = p->next)
+                if (p->pid && !p->ended)
+                        pidref_kill(&p->watch.pidref, SIGKILL);
+        return 0;
+}
+
+const struct runtime_driver runtime_runsc = {
+        .type = "runsc",
+        .begin = runsc_begin,
+        .cancel = runsc_cancel,
+        .kill_rest = runsc_kill_rest,
+};
