@@ -104,6 +104,10 @@ void container_request(struct container *c, struct request *req)
         enum container_event ev = event_of_method(req);
         struct happening h = { .request = &req };
 
+        if (c->adopting) {
+                DL_APPEND2(c->deferred, req, park_prev, park_next);
+                return;
+        }
         if (exec_id[0]) {
                 struct process *p = container_find_process(c, exec_id);
 
@@ -492,7 +496,7 @@ void container_settle(struct container *c)
 {
         struct request *req, *tmp, *list;
 
-        if (c->state == CONTAINER_GONE)
+        if (c->state == CONTAINER_GONE || c->adopting)
                 return;
         settle_processes(c);
         if (settle_wanted(c) || c->state == CONTAINER_GONE)

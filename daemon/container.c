@@ -345,6 +345,7 @@ static int container_to_record(struct container *c, struct arena *a, struct cont
                 .wanted = wanted_name(c->wanted),
                 .created_at = c->created_at,
                 .sandbox = c->sandbox_id,
+                .runtime_name = c->runtime ? c->runtime->name : "",
                 .runtime_path = c->runtime ? c->runtime->path : "",
                 .runtime_type = c->runtime ? c->runtime->driver->type : "",
                 .runtime_root = c->runtime ? c->runtime->root : "",

@@ -70,7 +70,7 @@ struct container {
         bool private_pid_ns;  /* init's end ends all */
         bool mounted;         /* rootfs mounts may be there */
         bool made;            /* the runtime's create may have been run: there may be something to delete */
-        bool create_published, oom_killed, from_checkpoint, adopted;
+        bool create_published, oom_killed, from_checkpoint;
         int dirfd;                   /* our private directory */
         const char *dir;             /* its path */
         struct cgroup *cgroup;
@@ -88,6 +88,7 @@ struct container {
         /* who waits for the present state to be over; pause_request also for resume */
         struct request *create_request, *start_request, *pause_request, *checkpoint_request, *delete_request;
         struct request *deferred;    /* for the next state */
+        unsigned adopting;           /* commands of an earlier daemon that are still in flight: nothing is decided before their end */
         struct request *after_gone;  /* create of the same key, while this one goes */
 };
 

@@ -319,7 +319,7 @@ static void describe_runtimes(struct daemon *d, struct arena *a, struct list_run
                         .name = rt->name,
                         .type = rt->driver->type,
                         .path = rt->path,
-                        .is_default = strcmp(rt->name, d->config->default_runtime) == 0,
+                        .is_default = strcmp(rt->name, runtime_default_name(d)) == 0,
                         .available = rt->path[0] && access(rt->path, X_OK) == 0,
                 };
 }

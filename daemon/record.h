@@ -45,7 +45,7 @@
         F(u32, version, 0, REQUIRED, "RECORD_VERSION") F(str, boot_id, LIMIT_ID, 0, "/proc/sys/kernel/random/boot_id") \
         F(msg_create_params, params, 0, 0, "as asked for")                                                             \
         F(str, state, LIMIT_ID, REQUIRED, "container state") F(str, wanted, LIMIT_ID, 0, "what was asked for last: run, stopped, gone") \
-        F(u64, created_at, 0, 0, "when") F(str, sandbox, LIMIT_ID, 0, "pod") F(str, runtime_path, LIMIT_PATH, 0, "binary in use") \
+        F(u64, created_at, 0, 0, "when") F(str, sandbox, LIMIT_ID, 0, "pod") F(str, runtime_name, LIMIT_ID, 0, "as configured") F(str, runtime_path, LIMIT_PATH, 0, "binary in use") \
         F(str, runtime_type, LIMIT_ID, 0, "driver") F(str, runtime_root, LIMIT_PATH, 0, "with the namespace")          \
         F(strs, runtime_options, LIMIT_OPTION, 0, "global arguments") F(str, rootfs, LIMIT_PATH, 0, "absolute path")   \
         F(boolean, mounted, 0, 0, "the rootfs mounts may be there") F(boolean, private_pid_ns, 0, 0, "see spec.h")     \

@@ -177,28 +177,37 @@ static int strs_copy(struct strs *ret, const struct strs *a, const struct strs *
         return 0;
 }
 
+static int runtime_from_config(struct runtime *rt, struct daemon *d, const struct config_runtime *cr, struct error *err)
+{
+        const char *path = config_find_binary(rt->arena, cr->path);
+
+        rt->driver = driver_find(cr->type);
+        if (!rt->driver)
+                return error_set(err, REASON_INVALID_ARGUMENT, "runtimes.%s: type \"%s\" is not known: use \"oci\" or \"runsc\"", cr->name,
+                                 cr->type);
+        rt->name = arena_strdup(rt->arena, cr->name);
+        rt->path = path ? path : "";
+        rt->root = cr->root[0] ? arena_strdup(rt->arena, cr->root)
+                               : arena_printf(rt->arena, "%s/runtime/%s", record_store_root(d->store), cr->name);
+        if (!rt->name || !rt->root || strs_copy(&rt->options, &cr->options, NULL, rt->arena) < 0)
+                return error_set(err, REASON_NO_RESOURCES, "no memory for the runtimes");
+        return 0;
+}
+
 int runtimes_load(struct daemon *d, struct error *err)
 {
-        struct runtime *list = NULL, *rt;
+        struct runtime *list = NULL;
+        const struct config_runtime *cr;
 
-        for (size_t i = 0; i < d->config->n_runtimes; i++) {
-                const struct config_runtime *cr = &d->config->runtimes[i];
-                struct strs options = { .items = (const char **)cr->options, .n = cr->n_options };
+        LL_FOREACH(d->config->runtimes, cr) {
+                struct runtime *rt = runtime_new(d);
 
-                rt = runtime_new(d);
                 if (!rt) {
                         runtimes_free(list);
                         return error_set(err, REASON_NO_RESOURCES, "no memory for the runtimes");
                 }
                 LL_APPEND(list, rt);
-                rt->driver = driver_find(cr->type);
-                rt->name = arena_strdup(rt->arena, cr->name);
-                rt->path = arena_strdup(rt->arena, cr->path);
-                rt->root = cr->root[0] ? arena_strdup(rt->arena, cr->root)
-                                       : arena_printf(rt->arena, "%s/runtime/%s", record_store_root(d->store), cr->name);
-                if (!rt->driver || strs_copy(&rt->options, &options, NULL, rt->arena) < 0) {
-                        error_set(err, REASON_INVALID_ARGUMENT, "runtimes.%s: type \"%s\" is not known: use \"oci\" or \"runsc\"", cr->name,
-                                  cr->type);
+                if (runtime_from_config(rt, d, cr, err) < 0) {
                         runtimes_free(list);
                         return -1;
                 }
@@ -208,13 +217,20 @@ int runtimes_load(struct daemon *d, struct error *err)
         return 0;
 }
 
+const char *runtime_default_name(const struct daemon *d)
+{
+        const struct config_runtime *cr = config_default_runtime(d->config);
+
+        return cr ? cr->name : "";
+}
+
 struct runtime *runtime_find(struct daemon *d, const char *name, struct error *err)
 {
         char names[256] = "";
         struct runtime *rt;
 
         if (!name[0])
-                name = d->config->default_runtime;
+                name = runtime_default_name(d);
         LL_FOREACH(d->runtimes, rt) {
                 size_t len = strlen(names);
 
@@ -223,22 +239,6 @@ struct runtime *runtime_find(struct daemon *d, const char *name, struct error *e
                 snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "", rt->name);
         }
         error_set(err, REASON_UNKNOWN_RUNTIME, "runtime \"%s\" is not configured; there are: %s", name, names);
-        return NULL;
-}
-
-/* A path, or a name found in the usual places. */
-static const char *find_binary(const char *name, struct arena *a)
-{
-        static const char *const dirs[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin" };
-
-        if (name[0] == '/')
-                return arena_strdup(a, name);
-        for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-                const char *path = arena_printf(a, "%s/%s", dirs[i], name);
-
-                if (path && access(path, X_OK) == 0)
-                        return path;
-        }
         return NULL;
 }
 
@@ -268,13 +268,13 @@ int runtime_for(struct runtime **ret, struct daemon *d, const struct create_para
         rt->name = arena_strdup(rt->arena, from->name);
         rt->path = arena_strdup(rt->arena, from->path);
         if (params->binary[0]) {
-                rt->path = find_binary(params->binary, rt->arena);
+                rt->path = config_find_binary(rt->arena, params->binary);
                 rt->driver = driver_of_binary(params->binary, from->driver);
         }
         rt->root = arena_printf(rt->arena, "%s/%s", params->runtime_root[0] ? params->runtime_root : from->root, ns_or_default(params->ns));
         if (!rt->path || !rt->path[0] || access(rt->path, X_OK) < 0) {
                 error_set(err, REASON_UNKNOWN_RUNTIME, "runtime \"%s\": no executable %s: install it, or set its path in the configuration",
-                          rt->name, params->binary[0] ? params->binary : from->path && from->path[0] ? from->path : from->name);
+                          rt->name, params->binary[0] ? params->binary : from->name);
                 runtime_free(rt);
                 return -1;
         }
@@ -301,4 +301,22 @@ const char *runtime_sandbox_id(const struct spec *spec, const char *id)
                         return v;
         }
         return id;
+}
+
+int runtime_of_record(struct runtime **ret, struct daemon *d, const struct container_record *rec, struct error *err)
+{
+        struct runtime *rt = runtime_new(d);
+
+        if (!rt)
+                return error_set(err, REASON_NO_RESOURCES, "no memory");
+        rt->driver = driver_find(rec->runtime_type);
+        rt->name = arena_strdup(rt->arena, rec->runtime_name);
+        rt->path = arena_strdup(rt->arena, rec->runtime_path);
+        rt->root = arena_strdup(rt->arena, rec->runtime_root);
+        if (!rt->driver || !rt->path || !rt->root || strs_copy(&rt->options, &rec->runtime_options, NULL, rt->arena) < 0) {
+                runtime_free(rt);
+                return error_set(err, REASON_CORRUPT, "runtime type \"%s\" is not known", rec->runtime_type);
+        }
+        *ret = rt;
+        return 0;
 }

@@ -87,10 +87,13 @@ extern const struct runtime_driver runtime_runsc; /* gVisor by its CLI */
 /* The configured ones, at start and on reload. */
 int runtimes_load(struct daemon *d, struct error *err);
 void runtimes_free(struct runtime *list);
+const char *runtime_default_name(const struct daemon *d); /* "": none is there */
 /* "": the default. UNKNOWN_RUNTIME with the names that there are. */
 struct runtime *runtime_find(struct daemon *d, const char *name, struct error *err);
 /* The one for a container: name, binary, root and options as its params say. */
 int runtime_for(struct runtime **ret, struct daemon *d, const struct create_params *params, struct error *err);
+/* The one that a record tells. */
+int runtime_of_record(struct runtime **ret, struct daemon *d, const struct container_record *rec, struct error *err);
 struct runtime *runtime_free(struct runtime *rt);
 
 /* Begins an op. The request, if any, is consumed by it. Failure to begin arrives at done. */

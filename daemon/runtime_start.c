@@ -244,7 +244,7 @@ void start_begin(struct op *op)
 {
         struct container *c = op->container;
         struct error err = ERROR_NULL;
-        const char *console = arena_printf(op->arena, "%s/c/%llx", record_store_root(c->daemon->store), (unsigned long long)c->daemon->serial);
+        const char *console = arena_printf(op->arena, "%s/c/%llx", record_store_root(c->daemon->store), (unsigned long long)++c->daemon->serial);
 
         if (stdio_prepare(&op->process->stdio, &op->process->paths, console, stdio_is_ready, &err) < 0)
                 op_finish(op, &err);

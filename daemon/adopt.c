@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Taking over after a restart; see adopt.h. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "daemon/actions.h"
+#include "daemon/adopt.h"
+#include "daemon/daemon.h"
+#include "daemon/publish.h"
+#include "daemon/runtime.h"
+#include "daemon/runtime_start.h"
+
+/* A command of the earlier daemon that still runs. */
+struct inflight {
+        struct inflight *prev, *next;
+        struct adoption *adoption;
+        struct container *container;
+        struct watch_pid watch;
+        struct watch_timer deadline;
+};
+
+/* What one container's record said; kept until its fate is decided. */
+struct found {
+        struct found *prev, *next;
+        struct arena *arena;
+        struct container_record *rec;
+        struct container *container;
+};
+
+struct adoption {
+        struct daemon *daemon;
+        void (*done)(struct daemon *d);
+        struct reaper_hold hold; /* what the keeper tells of the dead is kept until all is decided */
+        struct found *found;
+        struct inflight *inflight;
+        struct deferred start;
+        bool told, served;
+        size_t n_adopted;
+};
+
+static void decide(struct adoption *a, struct found *f);
+
+static struct found *found_free(struct adoption *a, struct found *f)
+{
+        DL_DELETE(a->found, f);
+        arena_free(f->arena);
+        free(f);
+        return NULL;
+}
+
+static void finish_if_over(struct adoption *a)
+{
+        if (!a->found && !a->inflight && a->served) {
+                struct daemon *d = a->daemon;
+
+                d->adoption = adoption_free(a);
+        }
+}
+
+/* --- commands in flight --- */
+
+static void inflight_over(struct inflight *i)
+{
+        struct adoption *a = i->adoption;
+        struct container *c = i->container;
+        struct found *f, *tmp;
+
+        watch_timer_stop(&i->deadline);
+        watch_pid_stop(&i->watch);
+        DL_DELETE(a->inflight, i);
+        free(i);
+        if (--c->adopting)
+                return;
+        DL_FOREACH_SAFE(a->found, f, tmp)
+                if (f->container == c)
+                        decide(a, f);
+        finish_if_over(a);
+}
+
+static void inflight_ended(struct watch_pid *w, const struct exit_info *info)
+{
+        inflight_over(container_of(w, struct inflight, watch));
+}
+
+static void inflight_late(struct watch_timer *w)
+{
+        struct inflight *i = container_of(w, struct inflight, deadline);
+
+        log_warn("container %s: a command of the earlier daemon (pid %d) does not end: it is killed", i->container->key,
+                 (int)i->watch.pidref.pid);
+        pidref_kill(&i->watch.pidref, SIGKILL);
+}
+
+static void watch_command(struct adoption *a, struct container *c, const struct record_command *cmd)
+{
+        struct pidref ref = PIDREF_NULL;
+        struct inflight *i;
+
+        if (pidref_open_checked(&ref, (pid_t)cmd->pid, cmd->start_time) < 0)
+                return;
+        i = calloc(1, sizeof(*i));
+        if (!i)
+                abort(); /* no memory at the start: the keeper tries again */
+        i->adoption = a;
+        i->container = c;
+        watch_pid_init(&i->watch);
+        watch_timer_init(&i->deadline, a->daemon->loop, inflight_late);
+        if (watch_pid_start(&i->watch, a->daemon->reaper, &ref, inflight_ended) < 0) {
+                free(i);
+                return;
+        }
+        log_info("container %s: waiting for the command %s (pid %u) of the earlier daemon", c->key, cmd->kind, cmd->pid);
+        watch_timer_arm(&i->deadline, a->daemon->config->command_timeout_ns);
+        DL_APPEND(a->inflight, i);
+        c->adopting++;
+}
+
+/* --- from the record to the container --- */
+
+static void process_from_record(struct process *p, const struct record_process *r)
+{
+        p->pid = (pid_t)r->pid;
+        p->start_time = r->start_time;
+        p->internal_pid = (uint32_t)r->internal_pid;
+        p->started_at = r->started_at;
+        p->exited_at = r->exited_at;
+        p->start_published = r->start_published;
+        p->exit_published = r->exit_published;
+        p->ended = r->ended;
+        p->exit = (struct exit_info){ .known = r->exit_known, .wait_status = (int)r->wait_status, .realtime_ns = r->exited_at };
+        p->auto_remove = r->auto_remove;
+        p->stdin_closed = r->stdin_closed;
+        snprintf(p->cause, sizeof(p->cause), "%s", r->cause);
+}
+
+static void execs_from_record(struct container *c, const struct container_record *rec)
+{
+        for (size_t i = 0; i < rec->execs.n; i++) {
+                const struct record_process *r = &rec->execs.items[i];
+                struct stdio_paths paths = {
+                        .terminal = r->terminal,
+                        .in = r->stdin_path,
+                        .out = r->stdout_path,
+                        .err = r->stderr_path,
+                        .uid = r->io_uid,
+                        .gid = r->io_gid,
+                };
+                struct error err = ERROR_NULL;
+                struct process *p;
+                int state = process_state_parse(r->state);
+
+                if (state < 0 || process_add(&p, c, r->exec_id, &paths, r->spec.data, r->spec.len, &err) < 0) {
+                        log_warn("container %s: process %s of the record is left out: %s", c->key, r->exec_id, err.message);
+                        continue;
+                }
+                process_from_record(p, r);
+                p->state = (enum process_state_kind)state;
+        }
+}
+
+static int container_from_record(struct container **ret, struct adoption *a, struct container_record *rec, struct error *err)
+{
+        struct daemon *d = a->daemon;
+        int state = container_state_parse(rec->state);
+        struct container *c;
+
+        if (state < 0 || !rec->params || !rec->init)
+                return error_set(err, REASON_CORRUPT, "state \"%s\", or no parameters", rec->state);
+        if (container_new(&c, d, rec->params, err) < 0)
+                return -1;
+        c->state = (enum container_state)state;
+        c->wanted = strcmp(rec->wanted, wanted_name(WANTED_GONE)) == 0      ? WANTED_GONE
+                    : strcmp(rec->wanted, wanted_name(WANTED_STOPPED)) == 0 ? WANTED_STOPPED
+                                                                            : WANTED_RUN;
+        c->created_at = rec->created_at;
+        c->sandbox_id = arena_strdup(c->arena, rec->sandbox[0] ? rec->sandbox : rec->params->id);
+        c->rootfs = arena_strdup(c->arena, rec->rootfs);
+        c->mounted = rec->mounted;
+        c->made = rec->made;
+        c->create_published = rec->create_published;
+        c->private_pid_ns = rec->private_pid_ns;
+        c->oom_killed = rec->oom_killed;
+        c->oom_count = rec->oom_count;
+        snprintf(c->oom_text, sizeof(c->oom_text), "%s", rec->oom_text);
+        process_from_record(&c->init, rec->init);
+        execs_from_record(c, rec);
+        c->dir = record_dir_path(d->store, rec->params->owner, c->params->ns, rec->params->id, c->arena);
+        c->dirfd = record_dir_open(d->store, rec->params->owner, c->params->ns, rec->params->id, false, err);
+        if (c->dirfd < 0 || runtime_of_record(&c->runtime, d, rec, err) < 0) {
+                container_retire(c);
+                return -1;
+        }
+        *ret = c;
+        return 0;
+}
+
+static void restore_answers(struct adoption *a, const char *key, const struct list_record_answer *list)
+{
+        for (size_t i = list->n; i > 0; i--) { /* the most recent one last */
+                const struct record_answer *r = &list->items[i - 1];
+                struct answer answer = {
+                        .request_id = r->request_id,
+                        .method = r->method,
+                        .answered_at = r->answered_at,
+                        .data = r->data.data,
+                        .len = r->data.len,
+                        .container_key = key,
+                };
+
+                requests_restore_answer(a->daemon->requests, &answer);
+        }
+}
+
+static void record_found(void *data, const char *owner, const char *ns, const char *id, struct container_record *rec,
+                         struct arena **arena, const struct error *err)
+{
+        struct adoption *a = data;
+        struct error local = ERROR_NULL;
+        struct container *c = NULL;
+        struct found *f;
+
+        if (!rec || container_from_record(&c, a, rec, &local) < 0) {
+                daemon_warn(a->daemon, NULL, "the record of container %s/%s/%s cannot be used and is left as it is: %s", owner, ns, id,
+                            rec ? local.message : err->message);
+                return;
+        }
+        f = calloc(1, sizeof(*f));
+        if (!f)
+                abort(); /* no memory at the start: the keeper tries again */
+        f->rec = rec;
+        f->container = c;
+        f->arena = *arena;
+        *arena = NULL;
+        DL_APPEND(a->found, f);
+        restore_answers(a, c->key, &rec->answers);
+        for (size_t i = 0; i < rec->commands.n; i++)
+                watch_command(a, c, &rec->commands.items[i]);
+}
+
+static void tombstone_found(void *data, const char *key, const struct record_answer *answer)
+{
+        struct list_record_answer list = { .items = (struct record_answer *)answer, .n = 1 };
+
+        restore_answers(data, key, &list);
+}
+
+/* What the log got after the last record of a container was written: the crash was between the two. */
+static void catch_up_events(struct adoption *a)
+{
+        _cleanup_(arena_freep) struct arena *arena = NULL;
+        struct events_params params = { .since = UINT64_MAX, .owner = "", .ns = "", .id = "" };
+        struct events_result res = { 0 };
+        struct error err = ERROR_NULL;
+        struct found *f;
+
+        DL_FOREACH(a->found, f)
+                if (f->rec->event_seq + 1 < params.since)
+                        params.since = f->rec->event_seq + 1;
+        while (a->found && params.since <= eventlog_newest(a->daemon->events)) {
+                arena_free(arena);
+                arena = arena_new();
+                if (!arena || eventlog_read(a->daemon->events, &params, arena, &res, &err) < 0 || !res.events.n)
+                        return;
+                for (size_t i = 0; i < res.events.n; i++) {
+                        const struct event *ev = &res.events.items[i];
+                        struct container *c = ev->id[0] ? container_find(a->daemon, ev->owner, ev->ns, ev->id) : NULL;
+                        struct process *p = c && ev->time >= c->created_at ? container_find_process(c, ev->exec_id) : NULL;
+                        int kind = event_kind_parse(ev->kind);
+
+                        if (!p)
+                                continue;
+                        if (kind == EVENT_CREATE)
+                                c->create_published = true;
+                        if (kind == EVENT_START || kind == EVENT_EXEC_STARTED)
+                                p->start_published = true;
+                        if (kind == EVENT_EXIT || kind == EVENT_EXEC_EXIT)
+                                p->exit_published = true;
+                        if (kind == EVENT_DELETE)
+                                c->create_published = false; /* then no second delete */
+                }
+                params.since = res.next;
+        }
+}
+
+/* --- fates --- */
+
+/* Finds the process that the record names. False: it has ended, and p->exit says what is known. */
+static bool find_alive(struct adoption *a, struct process *p)
+{
+        struct pidref ref = PIDREF_NULL;
+        uint64_t start_time;
+
+        if (p->ended || !p->pid)
+                return false;
+        if (reaper_claim(&a->hold, p->pid, &start_time, &p->exit) && start_time == p->start_time)
+                return false;
+        p->exit = (struct exit_info){ .known = false, .realtime_ns = clock_realtime_ns() };
+        if (pidref_open_checked(&ref, p->pid, p->start_time) < 0)
+                return false;
+        return process_attach(p, &ref) == 0;
+}
+
+/* exec was in flight when the earlier daemon died: its pid file tells how far it came. */
+static bool find_interrupted(struct adoption *a, struct found *f, struct process *p)
+{
+        for (size_t i = 0; i < f->rec->commands.n; i++) {
+                const struct record_command *cmd = &f->rec->commands.items[i];
+                struct pidref ref = PIDREF_NULL;
+                char name[80], text[32];
+
+                if (strcmp(cmd->exec_id, p->exec_id) != 0 || strcmp(cmd->kind, process_is_init(p) ? "restore" : "exec") != 0)
+                        continue;
+                snprintf(name, sizeof(name), "%.48s.pid", cmd->log);
+                if (fd_read_small(p->container->dirfd, name, text, sizeof(text)) <= 0)
+                        continue;
+                p->pid = (pid_t)strtol(text, NULL, 10);
+                if (p->pid <= 1)
+                        continue;
+                p->exit = (struct exit_info){ .known = false, .realtime_ns = clock_realtime_ns() };
+                if (reaper_claim(&a->hold, p->pid, &p->start_time, &p->exit))
+                        return true;
+                /* the pid is of this exec only if it is not older than the command */
+                if (pidref_open(&ref, p->pid) == 0 && ref.start_time >= cmd->start_time)
+                        process_attach(p, &ref);
+                pidref_close(&ref);
+                return true;
+        }
+        return false;
+}
+
+static void decide_exec(struct adoption *a, struct found *f, struct process *p)
+{
+        bool alive;
+
+        if (p->state != PROCESS_STARTING && p->state != PROCESS_RUNNING)
+                return;
+        if (p->state == PROCESS_STARTING && !p->pid && !find_interrupted(a, f, p)) {
+                snprintf(p->cause, sizeof(p->cause), "its start was interrupted by the end of the daemon");
+                p->exited_at = clock_realtime_ns();
+                process_adopt_state(p, PROCESS_STOPPED);
+                return;
+        }
+        alive = p->watch.active || find_alive(a, p);
+        process_adopt_state(p, PROCESS_RUNNING);
+        publish_start(p);
+        if (!alive && !p->ended) {
+                struct exit_info info = p->exit;
+
+                process_ended(p, &info);
+        } else if (alive) {
+                stdio_reopen(&p->stdio, &p->paths, p->stdin_closed);
+        }
+}
+
+static void adopted(struct adoption *a, struct container *c, enum container_state s, bool enter)
+{
+        container_adopt_state(c, s, enter);
+        publish_simple(c, EVENT_ADOPTED, "", container_state_name(s));
+}
+
+static void state_known(struct op *op, const struct error *err)
+{
+        struct container *c = op->container;
+        enum container_state s = c->state == CONTAINER_STARTING ? CONTAINER_RUNNING : c->state == CONTAINER_RESUMING ? CONTAINER_RUNNING : CONTAINER_PAUSED;
+
+        if (err)
+                log_warn("container %s: %s", c->key, err->message);
+        else if (strcmp(op->status, "created") == 0)
+                s = CONTAINER_CREATED;
+        else if (strcmp(op->status, "paused") == 0)
+                s = CONTAINER_PAUSED;
+        else if (strcmp(op->status, "running") == 0)
+                s = CONTAINER_RUNNING;
+        /* any other: its init has ended, which is seen next */
+        c->adopting--;
+        container_adopt_state(c, s, s == CONTAINER_RUNNING && !c->init.start_published);
+        publish_simple(c, EVENT_ADOPTED, "", container_state_name(s));
+}
+
+static enum container_state stable_state(const struct container *c)
+{
+        switch (c->state) {
+        case CONTAINER_CHECKPOINTING:
+                return CONTAINER_RUNNING;
+        case CONTAINER_PAUSING:
+        case CONTAINER_PAUSED:
+        case CONTAINER_RESUMING:
+                if (c->cgroup && c->runtime->driver == &runtime_oci)
+                        return cgroup_frozen(c->cgroup) == 1 ? CONTAINER_PAUSED : CONTAINER_RUNNING;
+                return c->state == CONTAINER_PAUSED ? CONTAINER_PAUSED : CONTAINER_STATE_N; /* the runtime knows */
+        case CONTAINER_STARTING:
+                return CONTAINER_STATE_N;
+        default:
+                return c->state;
+        }
+}
+
+static void decide_alive(struct adoption *a, struct found *f)
+{
+        struct container *c = f->container;
+        struct error err = ERROR_NULL;
+        enum container_state s;
+
+        if (f->rec->cgroup[0] && cgroup_of_path(a->daemon->cgroups, f->rec->cgroup, &c->cgroup, &err) < 0)
+                log_warn("container %s: %s", c->key, err.message);
+        start_watch_oom(c);
+        stdio_reopen(&c->init.stdio, &c->init.paths, c->init.stdin_closed);
+        s = stable_state(c);
+        if (s != CONTAINER_STATE_N) {
+                adopted(a, c, s, false);
+                return;
+        }
+        c->adopting++;
+        op_begin(c, OP_STATE, NULL, state_known);
+}
+
+/* Init has ended while nobody watched, or was never there. */
+static void decide_dead(struct adoption *a, struct found *f)
+{
+        struct container *c = f->container;
+        struct exit_info info = c->init.exit;
+        struct error err = ERROR_NULL;
+
+        if (f->rec->cgroup[0])
+                cgroup_of_path(a->daemon->cgroups, f->rec->cgroup, &c->cgroup, &err);
+        start_watch_oom(c);
+        if (!c->init.pid && c->from_checkpoint && c->state == CONTAINER_CREATED) {
+                adopted(a, c, CONTAINER_CREATED, false);
+                return;
+        }
+        if (c->state == CONTAINER_STARTING && c->init.pid)
+                publish_start(&c->init);
+        if (c->state == CONTAINER_STOPPING) {
+                adopted(a, c, CONTAINER_STOPPING, true);
+                return;
+        }
+        adopted(a, c, c->state == CONTAINER_CREATED ? CONTAINER_CREATED : CONTAINER_RUNNING, false);
+        if (!c->init.ended)
+                process_ended(&c->init, &info); /* the table takes it from here */
+}
+
+static void decide_other_boot(struct container *c)
+{
+        /* the host was started anew: no process of it lives; only files are left */
+        publish_simple(c, EVENT_CLEANED, "", "left by an earlier boot of the host");
+        c->wanted = WANTED_GONE;
+        container_adopt_state(c, CONTAINER_DELETING, true);
+}
+
+static void decide(struct adoption *a, struct found *f)
+{
+        struct container *c = f->container;
+        struct process *p, *tmp;
+
+        a->n_adopted++;
+        if (strcmp(f->rec->boot_id, a->daemon->boot_id) != 0) {
+                decide_other_boot(c);
+                found_free(a, f);
+                return;
+        }
+        switch (c->state) {
+        case CONTAINER_NEW:
+        case CONTAINER_PREPARING:
+        case CONTAINER_CREATING:
+        case CONTAINER_UNDOING:
+                publish_simple(c, EVENT_CLEANED, "", "a create that was under way when the daemon ended is undone");
+                error_set(&c->failure, REASON_IN_DOUBT, "the daemon ended while the container was being created; what there was of it was removed");
+                container_adopt_state(c, CONTAINER_UNDOING, true);
+                break;
+        case CONTAINER_STOPPED:
+                adopted(a, c, CONTAINER_STOPPED, !c->init.exit_published || c->init.auto_remove);
+                break;
+        case CONTAINER_DELETING:
+        case CONTAINER_CLEANING:
+                c->wanted = WANTED_GONE;
+                container_adopt_state(c, CONTAINER_DELETING, true);
+                break;
+        case CONTAINER_GONE:
+                container_adopt_state(c, CONTAINER_GONE, true);
+                break;
+        default:
+                DL_FOREACH_SAFE(c->execs, p, tmp)
+                        decide_exec(a, f, p);
+                if (c->state == CONTAINER_STARTING && !c->init.pid)
+                        find_interrupted(a, f, &c->init);
+                if (c->init.watch.active || find_alive(a, &c->init))
+                        decide_alive(a, f);
+                else
+                        decide_dead(a, f);
+        }
+        found_free(a, f);
+}
+
+static void decide_all(struct deferred *d)
+{
+        struct adoption *a = container_of(d, struct adoption, start);
+        uint64_t begin = clock_monotonic_ns();
+        struct found *f, *tmp;
+
+        if (!a->told || a->served)
+                return;
+        catch_up_events(a);
+        DL_FOREACH_SAFE(a->found, f, tmp)
+                if (!f->container->adopting)
+                        decide(a, f);
+        if (a->n_adopted)
+                log_info("took over %zu containers in %llu us", a->n_adopted, (unsigned long long)((clock_monotonic_ns() - begin) / 1000));
+        a->served = true;
+        a->done(a->daemon);
+        finish_if_over(a);
+}
+
+void adoption_backlog_told(struct adoption *a)
+{
+        if (!a || a->told)
+                return;
+        a->told = true;
+        loop_defer(&a->start);
+}
+
+int adoption_start(struct daemon *d, void (*done)(struct daemon *d), struct error *err)
+{
+        struct adoption *a = calloc(1, sizeof(*a));
+
+        if (!a)
+                return error_set(err, REASON_NO_RESOURCES, "no memory");
+        a->daemon = d;
+        a->done = done;
+        a->told = d->keeper == NULL;
+        deferred_init(&a->start, d->loop, decide_all);
+        reaper_hold(d->reaper, &a->hold);
+        a->hold.begin_ticks = 0; /* also what began long before us */
+        d->adoption = a;
+        if (record_tombstone_each(d->store, tombstone_found, a, err) < 0 || record_each(d->store, record_found, a, err) < 0)
+                return -1;
+        loop_defer(&a->start);
+        return 0;
+}
+
+struct adoption *adoption_free(struct adoption *a)
+{
+        struct found *f, *ftmp;
+        struct inflight *i, *itmp;
+
+        if (!a)
+                return NULL;
+        DL_FOREACH_SAFE(a->found, f, ftmp)
+                found_free(a, f);
+        DL_FOREACH_SAFE(a->inflight, i, itmp) {
+                DL_DELETE(a->inflight, i);
+                watch_timer_stop(&i->deadline);
+                watch_pid_stop(&i->watch);
+                free(i);
+        }
+        deferred_cancel(&a->start);
+        reaper_unhold(&a->hold);
+        free(a);
+        return NULL;
+}
