@@ -534,7 +534,6 @@ int adoption_start(struct daemon *d, void (*done)(struct daemon *d), struct erro
                 return error_set(err, REASON_NO_RESOURCES, "no memory");
         a->daemon = d;
         a->done = done;
-        a->told = d->keeper == NULL;
         deferred_init(&a->start, d->loop, decide_all);
         reaper_hold(d->reaper, &a->hold);
         a->hold.begin_ticks = 0; /* also what began long before us */

@@ -17,5 +17,5 @@ struct daemon;
  * can be served. */
 int adoption_start(struct daemon *d, void (*done)(struct daemon *d), struct error *err);
 struct adoption *adoption_free(struct adoption *a);
-/* The keeper has told all that it remembers. */
+/* The keeper has told all that it remembers (without a keeper: nothing). */
 void adoption_backlog_told(struct adoption *a);

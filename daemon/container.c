@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "daemon/actions.h"
 #include "daemon/daemon.h"
+#include "daemon/keeper_link.h"
 #include "daemon/runtime.h"
 
 static const char *const wanted_names[WANTED_N] = {
@@ -257,6 +258,9 @@ static void process_explain(struct process *p)
 void process_ended(struct process *p, const struct exit_info *info)
 {
         struct container *c = p->container;
+        struct daemon *d = c->daemon;
+        uint64_t start_time = p->start_time;
+        pid_t pid = p->pid;
 
         if (p->ended)
                 return;
@@ -271,6 +275,8 @@ void process_ended(struct process *p, const struct exit_info *info)
                 container_event(c, CEV_INIT_EXITED, NULL);
         else
                 process_event(p, PEV_EXITED, NULL);
+        /* the record has it now */
+        keeper_link_forget(d->keeper, pid, start_time);
 }
 
 /* --- the record --- */

@@ -19,12 +19,17 @@ struct keeper_link;
 struct runtime;
 struct runsc_netns;
 
+struct daemon_options {
+        const char *config_path; /* NULL: the default path, if it is there */
+        const char *root, *socket, *log_level; /* NULL: as configured */
+};
+
 struct daemon {
+        struct daemon_options options;
         struct loop *loop;
         struct reaper *reaper;
         struct watch_signals signals;
         struct config *config;
-        const char *config_path; /* argument; NULL: none */
         const char *helper_path; /* sandboxd-helper */
         struct record_store *store;
         struct eventlog *events;
@@ -44,13 +49,10 @@ struct daemon {
         uint64_t serial;              /* for names of private files */
         char instance[33];
         char boot_id[64];
-        struct watch_timer stop_timer; /* how long answers may still go out after SIGTERM */
+        struct watch_timer stop_timer; /* after SIGTERM: what is in flight may end, and answers go out */
+        uint64_t stop_deadline;        /* monotonic */
         bool stopping;
-};
-
-struct daemon_options {
-        const char *config_path; /* NULL: the default path, if it is there */
-        const char *root, *socket, *log_level; /* NULL: as configured */
+        struct error failure;          /* why it could not begin to serve */
 };
 
 int daemon_new(struct daemon **ret, const struct daemon_options *options, struct error *err);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <utlist.h>
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "daemon/actions.h"
 #include "daemon/daemon.h"

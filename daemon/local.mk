@@ -42,3 +42,21 @@ sandboxd_helper_SOURCES = \
 sandboxd_helper_CFLAGS = $(AM_CFLAGS) $(MOUNT_CFLAGS)
 sandboxd_helper_LDFLAGS = $(AM_LDFLAGS) -Wl,--as-needed
 sandboxd_helper_LDADD = libbase.la $(MOUNT_LIBS)
+
+# --- sandboxd ---
+libdaemon_la_SOURCES += daemon/actions.c daemon/actions.h
+libdaemon_la_SOURCES += daemon/adopt.c daemon/adopt.h
+libdaemon_la_SOURCES += daemon/container.c daemon/container.h
+libdaemon_la_SOURCES += daemon/daemon.c daemon/daemon.h
+libdaemon_la_SOURCES += daemon/entry.c
+libdaemon_la_SOURCES += daemon/lifecycle.c daemon/lifecycle.h
+libdaemon_la_SOURCES += daemon/methods.c
+libdaemon_la_SOURCES += daemon/publish.c daemon/publish.h
+libdaemon_la_SOURCES += daemon/runsc_netns.c daemon/runsc_netns.h
+libdaemon_la_SOURCES += daemon/runtime.c daemon/runtime.h
+libdaemon_la_SOURCES += daemon/runtime_oci.c daemon/runtime_oci.h
+libdaemon_la_SOURCES += daemon/runtime_runsc.c
+libdaemon_la_SOURCES += daemon/runtime_start.c daemon/runtime_start.h
+sbin_PROGRAMS += sandboxd
+sandboxd_SOURCES = daemon/main.c
+sandboxd_LDADD = libdaemon.la libproto.la libbase.la

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "daemon/actions.h"
 #include "daemon/daemon.h"
+#include "daemon/keeper_link.h"
 #include "daemon/runtime.h"
 
 static int check_key(const char *owner, const char *ns, const char *id, struct error *err)
@@ -350,7 +351,7 @@ static void handle_info(struct daemon *d, struct request *req)
         if (d->transport)
                 transport_stats(d->transport, &ts);
         res = (struct info_result){
-                .version = PACKAGE_VERSION,
+                .version = SANDBOXD_VERSION,
                 .pid = (uint32_t)getpid(),
                 .started_at = d->started_at,
                 .instance = d->instance,
@@ -358,7 +359,7 @@ static void handle_info(struct daemon *d, struct request *req)
                 .bundles = arena_printf(req->arena, "%s/bundles", record_store_root(d->store)),
                 .cgroup_version = cgroup_host_version(d->cgroups),
                 .kernel = un.release,
-                .keeper = d->keeper != NULL,
+                .keeper = keeper_link_connected(d->keeper),
                 .containers = HASH_COUNT(d->containers),
                 .processes = count_processes(d),
                 .open_requests = ts.open,

@@ -36,7 +36,8 @@
         F(u64, started_at, 0, 0, "when") F(u64, exited_at, 0, 0, "when")                                               \
         F(boolean, ended, 0, 0, "it has ended") F(boolean, start_published, 0, 0, "its start event is in the log")     \
         F(boolean, exit_published, 0, 0, "its exit event is in the log")                                               \
-        F(boolean, exit_known, 0, 0, "the status below is true") F(u32, exit_status, 255, 0, "or 128 + signal")        \
+        F(boolean, exit_known, 0, 0, "the status below is true") F(u32, exit_status, 255, 0, "or 128 + signal") \
+        F(u32, wait_status, 65535, 0, "as of wait(2)") F(bin, spec, LIMIT_JSON, 0, "added and not started: its process object")        \
         F(str, cause, LIMIT_TEXT, 0, "why") F(boolean, auto_remove, 0, 0, "as given")                                  \
         F(boolean, terminal, 0, 0, "as given") F(str, stdin_path, LIMIT_URI, 0, "as given")                            \
         F(str, stdout_path, LIMIT_URI, 0, "as given") F(str, stderr_path, LIMIT_URI, 0, "as given")                    \

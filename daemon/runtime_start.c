@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/lifecycle.h"
 #include "daemon/runtime_oci.h"
 #include "daemon/runtime_start.h"
 #include "daemon/stats.h"

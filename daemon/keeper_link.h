@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What is above the daemon: sandboxd-keeper (statuses of processes that it reaped for us, keeper/keeper.h), and whoever
+ * listens at NOTIFY_SOCKET and stores descriptors (the keeper, or systemd itself). All of it is optional: without, the
+ * calls do nothing and the backlog ends at once. The environment's variables are taken and unset, so that no child of
+ * ours believes that they are meant for it. Nothing here blocks: what a socket does not take is queued.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/error.h"
+#include "base/loop.h"
+#include "base/reaper.h"
+
+struct keeper_link;
+
+struct keeper_link_ops {
+        /* All statuses from before our start were passed to reaper_told(): what is not known now is not known to the
+         * keeper. Called once, in a later turn of the loop; without a keeper too. */
+        void (*on_backlog_end)(void *data);
+        /* After reaper_told() for this process. Optional. */
+        void (*on_status)(void *data, pid_t pid, uint64_t start_time, const struct exit_info *info);
+        /* The keeper has gone. Optional. */
+        void (*on_lost)(void *data);
+};
+
+/* A descriptor that was stored before, and comes back: closed with the link unless it was taken (set to -1). */
+struct keeper_link_fd {
+        char name[9];
+        int fd;
+};
+
+int keeper_link_new(struct keeper_link **ret, struct loop *loop, struct reaper *reaper, const struct keeper_link_ops *ops,
+                    void *data, struct error *err);
+struct keeper_link *keeper_link_free(struct keeper_link *l);
+DEFINE_CLEANUP(struct keeper_link *, keeper_link_free)
+
+bool keeper_link_connected(const struct keeper_link *l); /* is there a keeper? */
+bool keeper_link_can_notify(const struct keeper_link *l);
+
+/* The status of this process is in our own record, or nobody will ever ask for it. NULL link is fine. */
+void keeper_link_forget(struct keeper_link *l, pid_t pid, uint64_t start_time);
+
+/* Sends lines of the notify protocol ("READY=1", "STATUS=..."). NULL link is fine. 0 or -errno (-ENOBUFS: the queue is full). */
+int keeper_link_notify(struct keeper_link *l, const char *state);
+/* Stores a descriptor (which is not consumed) so that it survives us, hung up or not, in place of what had this name:
+ * 1 to 8 letters and digits. In order with all that is sent. */
+int keeper_link_store(struct keeper_link *l, const char *name, int fd);
+int keeper_link_unstore(struct keeper_link *l, const char *name);
+/* How many datagrams wait: 0 means that all that was stored will be there for the next daemon. */
+size_t keeper_link_queued(const struct keeper_link *l);
+
+/* What came back, in the order in which it was stored. */
+struct keeper_link_fd *keeper_link_fds(struct keeper_link *l, size_t *ret_n);
