@@ -37,6 +37,7 @@ sandboxd_helper_SOURCES = \
 	daemon/helper/netns.c \
 	daemon/helper/path.c \
 	daemon/helper/path.h \
+	daemon/helper/read.c \
 	daemon/helper/rmtree.c \
 	daemon/helper/umount.c
 sandboxd_helper_CFLAGS = $(AM_CFLAGS) $(MOUNT_CFLAGS)
@@ -57,6 +58,3 @@ libdaemon_la_SOURCES += daemon/runtime.c daemon/runtime.h
 libdaemon_la_SOURCES += daemon/runtime_oci.c daemon/runtime_oci.h
 libdaemon_la_SOURCES += daemon/runtime_runsc.c
 libdaemon_la_SOURCES += daemon/runtime_start.c daemon/runtime_start.h
-sbin_PROGRAMS += sandboxd
-sandboxd_SOURCES = daemon/main.c
-sandboxd_LDADD = libdaemon.la libproto.la libbase.la

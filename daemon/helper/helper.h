@@ -14,6 +14,7 @@
 
 #define HELPER_INPUT_MAX (8U << 20) /* bytes of a list of mounts */
 #define HELPER_MOUNTS_MAX 1024
+#define HELPER_FILE_MAX (4 << 20)       /* bytes of a file to read */
 
 /* mount.c: one mount of the list; all strings are never NULL. */
 struct helper_mount {
@@ -34,3 +35,6 @@ int helper_rmtree(const char *path, struct error *err);
 /* netns.c: a new network namespace, bind-mounted to a file. */
 int helper_netns(const char *path, struct error *err);
 int helper_netns_remove(const char *path, struct error *err);
+
+/* read.c: writes a regular file to standard output. */
+int helper_read(const char *path, struct error *err);

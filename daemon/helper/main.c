@@ -71,6 +71,7 @@ static const struct {
         { "umount", "DIR", "unmount everything at and below DIR", helper_umount },
         { "rmtree", "DIR", "remove a tree; leaves mounts alone", helper_rmtree },
         { "netns", "PATH", "make a network namespace and mount it to PATH", helper_netns },
+        { "read", "FILE", "write a regular file to standard output", helper_read },
         { "netns-remove", "PATH", "unmount and remove it", helper_netns_remove },
 };
 
