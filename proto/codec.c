@@ -208,6 +208,7 @@ int message_encode(const struct message_desc *desc, const void *msg, struct buf 
 struct decoder {
         struct arena *arena;
         size_t budget;
+        bool lenient; /* unknown fields are passed over */
         struct error *err;
 };
 
@@ -382,6 +383,8 @@ static int decode_message(struct decoder *d, const struct message_desc *desc, co
                 if (kv->key.type != MSGPACK_OBJECT_STR)
                         return error_set(d->err, REASON_INVALID_ARGUMENT, "a field's name in %s is not a str", desc->name);
                 f = find_field(desc, begin, &kv->key);
+                if (!f && d->lenient)
+                        continue;
                 if (!f)
                         return error_set(d->err, REASON_INVALID_ARGUMENT, "there is no field \"%.*s\" in %s",
                                          kv->key.via.str.size > 64 ? 64 : (int)kv->key.via.str.size, kv->key.via.str.ptr,
@@ -496,6 +499,7 @@ int rpc_response_decode(const void *data, size_t len, const struct method_desc *
         const msgpack_object *items;
         void *decoded;
 
+        d.lenient = true;
         *ret = (struct rpc_response){ .error = ERROR_NULL };
         if (decode_envelope(data, len, TYPE_RESPONSE, 0, &tree, &ret->id, &items, err) < 0)
                 return -1;

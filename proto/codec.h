@@ -46,6 +46,7 @@ int rpc_response_encode(uint32_t id, const struct message_desc *desc, const void
 int rpc_response_encode_error(uint32_t id, const struct error *error, struct buf *ret);
 /* Reads only the id, to find the method that was called. */
 int rpc_response_peek_id(const void *data, size_t len, uint32_t *ret_id);
+/* Fields that are not known are passed over: a front or client may be older than the daemon. */
 int rpc_response_decode(const void *data, size_t len, const struct method_desc *method, struct arena *a,
                         struct rpc_response *ret, struct error *err);
 

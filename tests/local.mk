@@ -124,4 +124,8 @@ EXTRA_DIST += tests/fake/README
 dist_check_SCRIPTS += tests/fake/test-fake-runtime.sh
 TESTS += tests/fake/test-fake-runtime.sh
 
+# --- generated documents ---
+dist_check_SCRIPTS += tests/check-docs.sh
+TESTS += tests/check-docs.sh
+
 include tests/fuzz/local.mk

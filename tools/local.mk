@@ -1,1 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+
+# --- generators of documents: tools/docs.h ---
+noinst_PROGRAMS += tools/gen-docs
+tools_gen_docs_SOURCES = tools/gen-docs.c tools/docs.c tools/docs.h
+tools_gen_docs_LDADD = libproto.la

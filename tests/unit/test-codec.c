@@ -330,7 +330,7 @@ static void refuses_responses(void **state)
                 { "error without code", BYTES("\x94\x01\x07\x81\xa6reason\xa8internal\xc0"), REASON_INVALID_ARGUMENT, 7, "code: is required" },
                 { "code 17", BYTES("\x94\x01\x07\x82\xa4" "code\x11\xa6reason\xa8internal\xc0"), REASON_INVALID_ARGUMENT, 7, "code: 17 is over" },
                 { "no result", BYTES("\x94\x01\x07\xc0\xc0"), REASON_INVALID_ARGUMENT, 7, "must be a map" },
-                { "field", BYTES("\x94\x01\x07\xc0\x81\xa1x\x01"), REASON_INVALID_ARGUMENT, 7, "no field" },
+                { "known field twice", BYTES("\x94\x01\x07\xc0\x82\xa3pid\x01\xa3pid\x01"), REASON_INVALID_ARGUMENT, 7, "pid: is there twice" },
         };
         struct rpc_response res;
         struct error err = ERROR_NULL;
@@ -342,6 +342,11 @@ static void refuses_responses(void **state)
                 if (err.reason != (int)rows[i].reason || !strstr(err.message, rows[i].message) || res.id != rows[i].id)
                         fail_msg("%s: %s", rows[i].what, err.message);
         }
+        /* fields of a newer daemon are passed over, whatever is in them */
+        assert_int_equal(rpc_response_decode(BYTES("\x94\x01\x07\xc0\x83\xa1x\x91\x81\xa1y\x02\xa3pid\x05\xa8runtimes\x91\x82\xa1z\xc0\xa4name\xa1r"),
+                                             &method_table[METHOD_INFO], a, &res, &err), 0);
+        assert_int_equal(((struct info_result *)res.result)->pid, 5);
+        assert_string_equal(((struct info_result *)res.result)->runtimes.items[0].name, "r");
         /* an error of a newer daemon keeps its code and its name */
         assert_int_equal(rpc_response_decode(BYTES("\x94\x01\x07\x82\xa4" "code\x05\xa6reason\xa3new\xc0"),
                                              &method_table[METHOD_INFO], a, &res, &err), 0);
