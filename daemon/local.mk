@@ -24,6 +24,12 @@ libdaemon_la_SOURCES += daemon/record_tombstone.c
 libdaemon_la_SOURCES += daemon/spec.c daemon/spec.h
 libdaemon_la_SOURCES += daemon/spec_json.c daemon/spec_json.h
 libdaemon_la_SOURCES += daemon/spec_runtime.c
+libdaemon_la_SOURCES += daemon/stats.c daemon/stats.h
+libdaemon_la_SOURCES += daemon/stats_internal.h
+libdaemon_la_SOURCES += daemon/stats_v1.c
+libdaemon_la_SOURCES += daemon/stats_v2.c
+libdaemon_la_SOURCES += daemon/stats_verify.c
+libdaemon_la_LIBADD += -lm
 libdaemon_la_SOURCES += daemon/toml.c daemon/toml.h daemon/toml_get.c daemon/toml_tree.h
 
 # --- sandboxd-helper: does what may block ---
