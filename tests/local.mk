@@ -59,6 +59,9 @@ tests_unit_test_command_LDADD = $(UNIT_DAEMON)
 UNIT_TESTS += tests/unit/test-config
 tests_unit_test_config_LDADD = $(UNIT_DAEMON)
 
+UNIT_TESTS += tests/unit/test-events
+tests_unit_test_events_LDADD = $(UNIT_DAEMON)
+
 UNIT_TESTS += tests/unit/test-frame
 tests_unit_test_frame_LDADD = libclient.la $(UNIT_BASE)
 
@@ -75,6 +78,9 @@ tests_unit_test_methods_header_LDADD = $(UNIT_PROTO)
 UNIT_TESTS += tests/unit/test-record
 tests_unit_test_record_SOURCES = tests/unit/test-record.c tests/lib/fill.c tests/lib/fill.h
 tests_unit_test_record_LDADD = $(UNIT_DAEMON)
+
+UNIT_TESTS += tests/unit/test-segment
+tests_unit_test_segment_LDADD = $(UNIT_DAEMON)
 
 UNIT_TESTS += tests/unit/test-spec
 tests_unit_test_spec_LDADD = $(UNIT_DAEMON)
