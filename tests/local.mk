@@ -44,6 +44,9 @@ tests_unit_test_loop_LDADD = $(UNIT_BASE)
 UNIT_TESTS += tests/unit/test-pidref
 tests_unit_test_pidref_LDADD = $(UNIT_BASE)
 
+UNIT_TESTS += tests/unit/test-cgparse
+tests_unit_test_cgparse_LDADD = $(UNIT_DAEMON)
+
 UNIT_TESTS += tests/unit/test-cgroup
 tests_unit_test_cgroup_SOURCES = tests/unit/test-cgroup.c tests/lib/tree.c tests/lib/tree.h
 tests_unit_test_cgroup_LDADD = $(UNIT_DAEMON)

@@ -4,6 +4,14 @@ FUZZ_COMMON = tests/fuzz/fuzz.h
 LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 FUZZ_CHECKS =
 
+FUZZ_CHECKS += tests/fuzz/check-cgparse
+tests_fuzz_check_cgparse_SOURCES = tests/fuzz/fuzz-cgparse.c tests/fuzz/standalone.c $(FUZZ_COMMON)
+tests_fuzz_check_cgparse_LDADD = libdaemon.la
+FUZZERS += tests/fuzz/fuzz-cgparse
+tests_fuzz_fuzz_cgparse_SOURCES = tests/fuzz/fuzz-cgparse.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_cgparse_LDADD = libdaemon.la
+tests_fuzz_fuzz_cgparse_LDFLAGS = $(LIBFUZZER)
+
 FUZZ_CHECKS += tests/fuzz/check-codec
 tests_fuzz_check_codec_SOURCES = tests/fuzz/fuzz-codec.c tests/fuzz/standalone.c tests/lib/fill.c tests/lib/fill.h $(FUZZ_COMMON)
 tests_fuzz_check_codec_LDADD = libproto.la
