@@ -382,6 +382,31 @@ static void test_real_below(void **state)
         end(f);
 }
 
+/* With the OOM killer switched off processes hang: told once, and no kill is claimed. */
+static void test_real_hung(void **state)
+{
+        struct real_fixture *rf = need_real(state);
+        struct fixture *f = &rf->f;
+        pid_t pid;
+
+        limit(&rf->real);
+        real_write(&rf->real, CG_MEMORY, "memory.oom_control", "1");
+        assert_int_equal(oom_watch_new(&f->watch, f->hub, f->cg, 0, on_oom, &f->seen, &f->err), 0);
+        pid = real_fork(&rf->real, "", child_eats, NULL);
+        run(f, PATIENCE, 1);
+        assert_int_equal(f->seen.calls, 1);
+        assert_int_equal(f->seen.info.oom_kill, 0);
+        assert_string_equal(f->seen.cgroup, cgroup_path(f->cg));
+        oom_watch_check(f->watch);
+        run(f, 100 * NSEC_PER_MSEC, 2);
+        assert_int_equal(f->seen.calls, 1);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_killed(pid);
+        oom_watch_check(f->watch);
+        assert_int_equal(f->seen.calls, 1);
+        end(f);
+}
+
 /* The cgroup went with its counter before anybody looked. */
 static void test_real_removed_unread(void **state)
 {
@@ -412,6 +437,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_real_none_invented, setup_real, teardown_real),
                 cmocka_unit_test_setup_teardown(test_real_not_the_neighbour, setup_real, teardown_real),
                 cmocka_unit_test_setup_teardown(test_real_below, setup_real, teardown_real),
+                cmocka_unit_test_setup_teardown(test_real_hung, setup_real, teardown_real),
                 cmocka_unit_test_setup_teardown(test_real_removed_unread, setup_real, teardown_real),
         };
 

@@ -387,7 +387,7 @@ static int child_pauses(void *arg)
 static void test_real(void **state)
 {
         struct real *r = *state;
-        struct fixture f = { .arena = arena_new() };
+        struct fixture f = { 0 };
         struct stats_result *s = &f.stats;
         uint64_t end_at = clock_monotonic_ns() + 20 * NSEC_PER_SEC;
         pid_t pid;
@@ -407,7 +407,7 @@ static void test_real(void **state)
         pid = real_fork(r, "", child_works, NULL);
         assert_int_equal(cgroup_of_pid(r->host, pid, &f.cg, &f.err), 0);
         do {
-                arena_free(f.arena);
+                f.arena = arena_free(f.arena);
                 f.arena = arena_new();
                 *s = (struct stats_result){ 0 };
                 assert_int_equal(stats_read(f.cg, pid, f.arena, s, &f.err), 0);
@@ -433,7 +433,7 @@ static void test_cost(void **state)
 {
         enum { N = 1000 };
         struct real *r = *state;
-        struct fixture f = { .arena = arena_new() };
+        struct fixture f = { 0 };
         uint64_t t0, t1, t2;
         pid_t pid, *pids;
         size_t n;
