@@ -11,5 +11,6 @@ libbase_la_SOURCES = \
 	base/loop.c base/loop.h \
 	base/pidref.c base/pidref.h \
 	base/reaper.c base/reaper.h \
-	base/spawn.c base/spawn.h
+	base/spawn.c base/spawn.h \
+	base/spawn_child.c base/spawn_child.h
 libbase_la_LIBADD = $(EV_LIBS)

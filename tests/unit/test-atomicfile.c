@@ -107,7 +107,7 @@ static void test_full(void **state)
 
         if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
                 skip();
-        assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+        assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
         assert_int_equal(mount("none", f->path, "tmpfs", 0, "size=64k"), 0);
         dirfd = open(f->path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
         assert_true(dirfd >= 0);
@@ -117,7 +117,7 @@ static void test_full(void **state)
         assert_int_equal(count_files(f->path), 1);
         /* what the failure took is free again */
         assert_int_equal(atomicfile_write(dirfd, "a", big, 32 * 1024, 0600), 0);
-        assert_int_equal(mount(NULL, f->path, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+        assert_int_equal(mount("none", f->path, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL), 0);
         assert_int_equal(atomicfile_write(dirfd, "a", "x", 1, 0600), -EROFS);
         dirfd = fd_close(dirfd);
         assert_int_equal(umount(f->path), 0);

@@ -137,7 +137,7 @@ static void test_timer(void **state)
         watch_timer_init(&a, loop, on_timer_a);
         watch_timer_init(&b, loop, on_timer_b);
         watch_timer_stop(&a);
-        watch_timer_arm(&a, 30 * NSEC_PER_MSEC);
+        watch_timer_arm(&a, 300 * NSEC_PER_MSEC);
         watch_timer_arm(&b, 10 * NSEC_PER_MSEC);
         unit_run_until(loop, strlen(trace) == 2);
         assert_string_equal(trace, "ba");

@@ -13,6 +13,7 @@ static pid_t fork_child(int code, const char *name)
 
         assert_true(pid >= 0);
         if (pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
                 if (name)
                         prctl(PR_SET_NAME, name);
                 if (code >= 0)

@@ -354,20 +354,25 @@ static void test_abandon_in_ready(void **state)
 {
         struct fixture *f = *state;
         static struct run r;
-        int status;
+        int status, gate[2];
 
         for (int early = 0; early < 2; early++) {
-                run_init(f, &r, "exit 5");
+                assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+                run_init(f, &r, "read x; exit 5");
+                r.p.stdio[0] = (struct spawn_stdio){ .kind = SPAWN_STDIO_FD, .fd = gate[0] };
                 r.abandons = true;
                 run_start(f, &r);
                 spawn_release(&r.s);
                 if (early) { /* the exit is there before ready was read: it must not come after the abandon */
                         siginfo_t si;
 
+                        gate[1] = fd_close(gate[1]);
                         assert_int_equal(waitid(P_ALL, 0, &si, WEXITED | WNOWAIT), 0);
                         reaper_drain(f->reaper);
+                        assert_int_equal(r.readies, 1);
                 } else {
                         unit_run_until(f->loop, r.readies);
+                        gate[1] = fd_close(gate[1]);
                         assert_true(waitpid(-1, &status, 0) > 0);
                         assert_int_equal(status, 5 << 8);
                 }
@@ -375,6 +380,7 @@ static void test_abandon_in_ready(void **state)
                 assert_int_equal(r.readies, 1);
                 assert_int_equal(r.exits, 0);
                 assert_false(spawn_active(&r.s));
+                fd_close(gate[0]);
         }
 }
 
