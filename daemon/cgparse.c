@@ -13,7 +13,7 @@
 
 /* v1 limits are page counters: LONG_MAX rounded down to a page (of at most 64 KiB) means that there is none. */
 #define V1_NO_LIMIT UINT64_C(0x7fffffffffff0000)
-#define CPUSET_MAX 8192 /* CPUs or nodes; the kernel's own bound on x86 */
+#define CPUSET_MAX  8192 /* CPUs or nodes; the kernel's own bound on x86 */
 
 char *cg_line(char **cursor)
 {
@@ -169,13 +169,13 @@ int cg_parse_kv(char *text, struct arena *a, struct list_kv *ret)
         items = list_grow(a, ret->items, ret->n, room, sizeof(*items));
         if (!items)
                 return -ENOMEM;
-        for (; room && (line = cg_line(&text)); ) {
+        for (; room && (line = cg_line(&text));) {
                 char *key = cg_word(&line), *value = cg_word(&line);
                 uint64_t v;
 
                 if (!key || !value || cg_u64(value, &v) < 0)
                         continue;
-                items[ret->n++] = (struct kv){ .key = clean_name(key), .value = value };
+                items[ret->n++] = (struct kv){.key = clean_name(key), .value = value};
                 room--;
         }
         ret->items = items;
@@ -203,7 +203,7 @@ int cg_parse_percpu(char *text, struct arena *a, struct list_kv *ret)
                 key = arena_printf(a, "%u", cpu);
                 if (!key)
                         return -ENOMEM;
-                items[ret->n++] = (struct kv){ .key = key, .value = word };
+                items[ret->n++] = (struct kv){.key = key, .value = word};
                 room--;
         }
         ret->items = items;
@@ -229,8 +229,8 @@ int cg_parse_blkio(char *text, const char *file, struct arena *a, struct list_bl
         items = list_grow(a, ret->items, ret->n, room, sizeof(*items));
         if (!items)
                 return -ENOMEM;
-        for (; room && (line = cg_line(&text)); ) {
-                struct blkio_entry e = { .file = file, .op = "" };
+        for (; room && (line = cg_line(&text));) {
+                struct blkio_entry e = {.file = file, .op = ""};
                 char *device = cg_word(&line), *op = cg_word(&line), *value = cg_word(&line);
 
                 /* "8:0 Read 1"; "8:0 1" in files without operations; the last line "Total 1" has no device. */
@@ -261,12 +261,12 @@ int cg_parse_io_stat(char *text, struct arena *a, struct list_blkio_entry *ret)
         if (!items)
                 return -ENOMEM;
         while ((line = cg_line(&text))) {
-                struct blkio_entry e = { .file = "" };
+                struct blkio_entry e = {.file = ""};
                 char *device = cg_word(&line), *pair;
 
                 if (!device || parse_device(device, &e.major, &e.minor) < 0)
                         continue;
-                for (; room && (pair = cg_word(&line)); ) {
+                for (; room && (pair = cg_word(&line));) {
                         char *eq = strchr(pair, '=');
 
                         if (!eq || cg_u64(eq + 1, &e.value) < 0)
@@ -317,8 +317,8 @@ int cg_parse_psi(char *text, const char *resource, struct arena *a, struct list_
         items = list_grow(a, ret->items, ret->n, room, sizeof(*items));
         if (!items)
                 return -ENOMEM;
-        for (; room && (line = cg_line(&text)); ) {
-                struct psi_entry e = { .resource = resource };
+        for (; room && (line = cg_line(&text));) {
+                struct psi_entry e = {.resource = resource};
                 char *kind = cg_word(&line), *pair;
                 bool good = kind && (strcmp(kind, "some") == 0 || strcmp(kind, "full") == 0);
 
@@ -345,7 +345,7 @@ int cg_parse_net_dev(char *text, struct arena *a, struct list_net_entry *ret)
         items = list_grow(a, ret->items, ret->n, room, sizeof(*items));
         if (!items)
                 return -ENOMEM;
-        for (; room && (line = cg_line(&text)); ) {
+        for (; room && (line = cg_line(&text));) {
                 /* bytes packets errs drop fifo frame compressed multicast, for each direction */
                 char *colon = strrchr(line, ':'), *word, *name = line;
                 uint64_t v[16];
@@ -359,11 +359,15 @@ int cg_parse_net_dev(char *text, struct arena *a, struct list_net_entry *ret)
                 name += strspn(name, " ");
                 if (n < 12 || !*name || strcmp(name, "lo") == 0)
                         continue;
-                items[ret->n++] = (struct net_entry){ .name = clean_name(name),
-                                                      .rx_bytes = v[0], .rx_packets = v[1],
-                                                      .rx_errors = v[2], .rx_dropped = v[3],
-                                                      .tx_bytes = v[8], .tx_packets = v[9],
-                                                      .tx_errors = v[10], .tx_dropped = v[11] };
+                items[ret->n++] = (struct net_entry){.name = clean_name(name),
+                                                     .rx_bytes = v[0],
+                                                     .rx_packets = v[1],
+                                                     .rx_errors = v[2],
+                                                     .rx_dropped = v[3],
+                                                     .tx_bytes = v[8],
+                                                     .tx_packets = v[9],
+                                                     .tx_errors = v[10],
+                                                     .tx_dropped = v[11]};
                 room--;
         }
         ret->items = items;
@@ -467,7 +471,8 @@ static void unescape(char *s)
         char *out = s;
 
         while (*s) {
-                if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+                if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' &&
+                    s[3] <= '7') {
                         *out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
                         s += 4;
                 } else {

@@ -21,9 +21,9 @@
 #define MOUNTINFO_MAX (4 * 1024 * 1024)
 
 static const char *const controller_names[CG_CONTROLLER_N] = {
-        [CG_MEMORY] = "memory",   [CG_CPU] = "cpu",       [CG_CPUACCT] = "cpuacct", [CG_CPUSET] = "cpuset",
-        [CG_PIDS] = "pids",       [CG_FREEZER] = "freezer", [CG_BLKIO] = "blkio",   [CG_HUGETLB] = "hugetlb",
-        [CG_RDMA] = "rdma",       [CG_DEVICES] = "devices",
+        [CG_MEMORY] = "memory", [CG_CPU] = "cpu",         [CG_CPUACCT] = "cpuacct", [CG_CPUSET] = "cpuset",
+        [CG_PIDS] = "pids",     [CG_FREEZER] = "freezer", [CG_BLKIO] = "blkio",     [CG_HUGETLB] = "hugetlb",
+        [CG_RDMA] = "rdma",     [CG_DEVICES] = "devices",
 };
 
 /* --- the host --- */
@@ -46,7 +46,8 @@ static int host_add(struct cgroup_host *h, const char *mount, const char *label,
         struct cgroup_hier *hier = &h->hier[h->n];
 
         if (h->n >= CG_HIERARCHIES_MAX)
-                return error_set(err, REASON_NOT_SUPPORTED, "the host has more than %d cgroup hierarchies", CG_HIERARCHIES_MAX);
+                return error_set(err, REASON_NOT_SUPPORTED, "the host has more than %d cgroup hierarchies",
+                                 CG_HIERARCHIES_MAX);
         hier->mount = strdup(mount);
         hier->label = strdup(label);
         hier->v2 = v2;
@@ -106,7 +107,7 @@ static int host_read_mounts(struct cgroup_host *h, struct error *err)
         r = fd_read_file(-1, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, &len);
         if (r < 0)
                 return error_set_errno(err, REASON_INTERNAL, r, "cannot read /proc/self/mountinfo");
-        for (cursor = text; (line = cg_line(&cursor)); ) {
+        for (cursor = text; (line = cg_line(&cursor));) {
                 bool v2;
                 const char *label;
 
@@ -174,7 +175,8 @@ int cgroup_host_new(struct cgroup_host **ret, struct error *err)
         if (cgroup_mounts(host_add_controller, h, err) < 0 || host_read_mounts(h, err) < 0)
                 return -1;
         if (!h->n)
-                return error_set(err, REASON_NOT_SUPPORTED, "no cgroup hierarchy is mounted (expected below /sys/fs/cgroup)");
+                return error_set(err, REASON_NOT_SUPPORTED,
+                                 "no cgroup hierarchy is mounted (expected below /sys/fs/cgroup)");
         host_finish(h);
         *ret = TAKE(h);
         return 0;

@@ -4,8 +4,9 @@
  * What is done to a cgroup and to the processes in it. Everything here asks anew whether a directory is private before
  * it kills, freezes or removes: we may have been moved since the path was learned.
  *
- * Processes are signalled through pidfds that were open before the list of the cgroup's processes was read a second time: a
- * pid that is in the second list belonged to the cgroup while the pidfd was open, so that a reused pid is never hit.
+ * Processes are signalled through pidfds that were open before the list of the cgroup's processes was read a second
+ * time: a pid that is in the second list belonged to the cgroup while the pidfd was open, so that a reused pid is never
+ * hit.
  */
 
 #include <dirent.h>
@@ -22,8 +23,8 @@
 #include "daemon/cgparse.h"
 #include "daemon/cgroup_internal.h"
 
-#define PIDS_MAX (4 * 1024 * 1024) /* the kernel's largest pid_max */
-#define DIRS_MAX 65536             /* cgroups below one container */
+#define PIDS_MAX    (4 * 1024 * 1024) /* the kernel's largest pid_max */
+#define DIRS_MAX    65536             /* cgroups below one container */
 #define PIDFD_BATCH 128
 
 static void dir_closep(DIR **d)
@@ -95,7 +96,7 @@ static int walk_children(struct walk *w, int dirfd, unsigned depth)
 
 int cgroup_walk(const char *dir, int (*visit)(int dirfd, void *data), void *data)
 {
-        struct walk w = { .visit = visit, .data = data, .order = WALK_PRE };
+        struct walk w = {.visit = visit, .data = data, .order = WALK_PRE};
         _cleanup_(fd_closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         int r;
 
@@ -200,7 +201,7 @@ static int pids_error(const struct cgroup *cg, int r, struct error *err)
 
 int cgroup_pids(const struct cgroup *cg, struct arena *a, pid_t **ret, size_t *ret_n, struct error *err)
 {
-        _cleanup_(pid_vec_deinit) struct pid_vec v = { 0 };
+        _cleanup_(pid_vec_deinit) struct pid_vec v = {0};
         pid_t *items;
         int r = collect_pids(cg, &v);
 
@@ -249,8 +250,10 @@ bool cgroup_exists(const struct cgroup *cg)
 
 static int not_private(const struct cgroup *cg, const char *what, struct error *err)
 {
-        return error_set(err, REASON_NOT_SUPPORTED, "cannot %s the container by its cgroup: %s is not its own (it is a root, or the daemon is in it)",
-                         what, cg->text);
+        return error_set(
+                err, REASON_NOT_SUPPORTED,
+                "cannot %s the container by its cgroup: %s is not its own (it is a root, or the daemon is in it)", what,
+                cg->text);
 }
 
 static int write_file(const char *dir, const char *name, const char *value)
@@ -322,7 +325,8 @@ int cgroup_frozen(const struct cgroup *cg)
                 return 1;
         /* A task that was being created or moved can keep it at FREEZING for ever; writing again makes the kernel try
          * again. Only where FROZEN was asked for here, not for a parent. */
-        if (strncmp(buf, "FREEZING", 8) == 0 && read_file(dir, "freezer.self_freezing", buf, sizeof(buf)) == 0 && buf[0] == '1')
+        if (strncmp(buf, "FREEZING", 8) == 0 && read_file(dir, "freezer.self_freezing", buf, sizeof(buf)) == 0 &&
+            buf[0] == '1')
                 (void)write_file(dir, "freezer.state", "FROZEN");
         return 0;
 }
@@ -342,8 +346,8 @@ static void pidfd_batch_deinit(struct pidfd_batch *b)
 
 static int signal_batch(const struct cgroup *cg, const pid_t *pids, size_t n, int signal)
 {
-        _cleanup_(pid_vec_deinit) struct pid_vec now = { 0 };
-        _cleanup_(pidfd_batch_deinit) struct pidfd_batch batch = { .n = 0 };
+        _cleanup_(pid_vec_deinit) struct pid_vec now = {0};
+        _cleanup_(pidfd_batch_deinit) struct pidfd_batch batch = {.n = 0};
         int r;
 
         for (; batch.n < n; batch.n++) {
@@ -365,7 +369,7 @@ static int signal_batch(const struct cgroup *cg, const pid_t *pids, size_t n, in
 
 static int signal_pids(const struct cgroup *cg, int signal)
 {
-        _cleanup_(pid_vec_deinit) struct pid_vec v = { 0 };
+        _cleanup_(pid_vec_deinit) struct pid_vec v = {0};
         int r = collect_pids(cg, &v);
 
         for (size_t i = 0; i < v.n && r == 0; i += PIDFD_BATCH)
@@ -413,7 +417,8 @@ int cgroup_signal_all(const struct cgroup *cg, int signal, struct error *err)
         if (r == -ENOENT)
                 return pids_error(cg, r, err);
         if (r < 0)
-                return error_set_errno(err, reason_of_errno(r), r, "cannot send signal %d to the processes of cgroup %s", signal, cg->text);
+                return error_set_errno(err, reason_of_errno(r), r,
+                                       "cannot send signal %d to the processes of cgroup %s", signal, cg->text);
         return 0;
 }
 
@@ -421,7 +426,7 @@ int cgroup_signal_all(const struct cgroup *cg, int signal, struct error *err)
 
 static int remove_tree(const char *dir)
 {
-        struct walk w = { .order = WALK_REMOVE };
+        struct walk w = {.order = WALK_REMOVE};
 
         return walk_dir(&w, AT_FDCWD, dir, 0);
 }
@@ -441,7 +446,8 @@ int cgroup_remove(const struct cgroup *cg, struct error *err)
                         continue;
                 failed = 1;
                 if (r == -EBUSY)
-                        (void)error_set(err, REASON_STILL_RUNNING, "cannot remove cgroup %s: there are still processes in it", cg->at[i].dir);
+                        (void)error_set(err, REASON_STILL_RUNNING,
+                                        "cannot remove cgroup %s: there are still processes in it", cg->at[i].dir);
                 else
                         (void)error_set_errno(err, REASON_INTERNAL, r, "cannot remove cgroup %s", cg->at[i].dir);
         }

@@ -3,8 +3,8 @@
 /*
  * Which directory in each hierarchy belongs to a container.
  *
- * A process that has no cgroup of its own in a hierarchy is in that of whoever started it: the root, ours, or that of an
- * earlier daemon, which may be a login session. None of these may be killed, frozen, removed or read as the
+ * A process that has no cgroup of its own in a hierarchy is in that of whoever started it: the root, ours, or that of
+ * an earlier daemon, which may be a login session. None of these may be killed, frozen, removed or read as the
  * container's. So a directory is `own` only if it is neither the root nor ours nor above ours, and if its last
  * component is the same as in the first hierarchy where that holds: runtimes use one name in all hierarchies.
  */
@@ -15,8 +15,8 @@
 #include "base/pidref.h"
 #include "daemon/cgroup_internal.h"
 
-const enum cgroup_controller cgroup_order[CG_CONTROLLER_N] = { CG_MEMORY, CG_PIDS, CG_CPU, CG_FREEZER, CG_DEVICES,
-                                                               CG_CPUACCT, CG_CPUSET, CG_BLKIO, CG_HUGETLB, CG_RDMA };
+const enum cgroup_controller cgroup_order[CG_CONTROLLER_N] = {CG_MEMORY,  CG_PIDS,   CG_CPU,   CG_FREEZER, CG_DEVICES,
+                                                              CG_CPUACCT, CG_CPUSET, CG_BLKIO, CG_HUGETLB, CG_RDMA};
 
 static int no_memory(struct error *err)
 {
@@ -105,7 +105,8 @@ static int cgroup_set_text(struct cgroup *cg, struct error *err)
         if (primary < 0)
                 primary = cgroup_primary(cg, false);
         if (primary < 0)
-                return error_set(err, REASON_CGROUP_NOT_FOUND, "the process is in none of the host's cgroup hierarchies");
+                return error_set(err, REASON_CGROUP_NOT_FOUND,
+                                 "the process is in none of the host's cgroup hierarchies");
         path = cgroup_path_at(cg, (size_t)primary);
         for (size_t i = 0; i < cg->host->n; i++)
                 same = same && (!cg->at[i].own || strcmp(cgroup_path_at(cg, i), path) == 0);
@@ -119,7 +120,8 @@ static int cgroup_set_text(struct cgroup *cg, struct error *err)
         for (size_t i = 0; i < cg->host->n; i++)
                 if (cg->at[i].own)
                         (void)fprintf(f, "%s%s=%s", ftell(f) > 0 ? "," : "",
-                                      *cg->host->hier[i].label ? cg->host->hier[i].label : "unified", cgroup_path_at(cg, i));
+                                      *cg->host->hier[i].label ? cg->host->hier[i].label : "unified",
+                                      cgroup_path_at(cg, i));
         if (fclose(f) != 0)
                 return no_memory(err);
         cg->text = TAKE(text);
@@ -168,8 +170,8 @@ static bool path_is_good(const char *path)
 {
         size_t len = strlen(path);
 
-        return path[0] == '/' && (len == 1 || path[len - 1] != '/') && !strstr(path, "/../") && (len < 3 || strcmp(path + len - 3, "/..") != 0) &&
-               !strstr(path, "//") && !strstr(path, "/./");
+        return path[0] == '/' && (len == 1 || path[len - 1] != '/') && !strstr(path, "/../") &&
+               (len < 3 || strcmp(path + len - 3, "/..") != 0) && !strstr(path, "//") && !strstr(path, "/./");
 }
 
 /* "memory=/a,name=systemd=/b,unified=/c": the path begins at the first "=/" of an item, the next item after the last

@@ -4,11 +4,11 @@
  * OOM kills of a container, none missed and none invented.
  *
  * The truth is the kernel's counter oom_kill: it is raised before the victim gets its SIGKILL, so that whoever sees the
- * victim's end sees the counter risen (oom_watch_check() before an exit is published). Everything else only says when to
- * look. On v1 the eventfd fires before the kill (11 ms were seen, while the kernel prints its report), in every cgroup
- * below the one whose limit was reached, whoever is killed then, and when the cgroup is removed; hence a look that finds
- * nothing is repeated a few times, and then given up. v1 counts in the victim's own cgroup only: those below are added up.
- * v2 counts in memory.events, for the whole tree, and tells by inotify.
+ * victim's end sees the counter risen (oom_watch_check() before an exit is published). Everything else only says when
+ * to look. On v1 the eventfd fires before the kill (11 ms were seen, while the kernel prints its report), in every
+ * cgroup below the one whose limit was reached, whoever is killed then, and when the cgroup is removed; hence a look
+ * that finds nothing is repeated a few times, and then given up. v1 counts in the victim's own cgroup only: those below
+ * are added up. v2 counts in memory.events, for the whole tree, and tells by inotify.
  *
  * A cgroup that is removed together with its unread counter leaves one thing behind: how often the eventfd fired. Its
  * removal is one; a second one was an OOM, and if no limit above has been hit it was this cgroup's own.
@@ -86,7 +86,8 @@ static int visit_count(int dirfd, void *data)
         if (fd_read_small(dirfd, c->file, buf, sizeof(buf)) <= 0 || !cg_find(buf, "oom_kill", &v))
                 return c->found ? 0 : -ENOENT;
         if (!c->found)
-                c->hung = cg_find(buf, "oom_kill_disable", &disabled) && disabled && cg_find(buf, "under_oom", &under) && under;
+                c->hung = cg_find(buf, "oom_kill_disable", &disabled) && disabled &&
+                          cg_find(buf, "under_oom", &under) && under;
         c->found = true;
         c->sum += v;
         return 0;
@@ -97,7 +98,7 @@ static void read_counters(const struct oom_watch *w, struct count *c)
 {
         _cleanup_(fd_closep) int dirfd = -1;
 
-        *c = (struct count){ .file = w->v2 ? "memory.events" : "memory.oom_control" };
+        *c = (struct count){.file = w->v2 ? "memory.events" : "memory.oom_control"};
         if (!w->v2) {
                 (void)cgroup_walk(w->dir, visit_count, c);
                 return;
@@ -114,7 +115,7 @@ enum look { LOOK_NOTHING, LOOK_GONE, LOOK_NEWS };
 /* Calls fn, after which the watch may be gone. */
 static void report(struct oom_watch *w)
 {
-        struct oom_info info = { .cgroup = "", .victim_name = "", .oom_kill = w->seen };
+        struct oom_info info = {.cgroup = "", .victim_name = "", .oom_kill = w->seen};
         char name[OOM_NAME_MAX];
 
         oom_levels_find(&w->levels, &info, name);
@@ -221,7 +222,7 @@ static void mark_look(struct oom_mark *mark)
         struct oom_watch *w, *tmp;
 
         DL_FOREACH_SAFE(mark->watches, w, tmp)
-                oom_watch_check(w);
+        oom_watch_check(w);
 }
 
 static struct oom_mark *mark_find(struct oom_hub *hub, int wd)
@@ -237,7 +238,7 @@ static void mark_all(struct oom_hub *hub)
         struct oom_mark *mark, *tmp;
 
         HASH_ITER(hh, hub->marks, mark, tmp)
-                mark_look(mark);
+        mark_look(mark);
 }
 
 static void on_inotify(struct watch_fd *watch, unsigned events)
@@ -249,7 +250,7 @@ static void on_inotify(struct watch_fd *watch, unsigned events)
         } buf;
         ssize_t n = read(hub->fd, &buf, sizeof(buf));
 
-        for (ssize_t at = 0; at < n; ) {
+        for (ssize_t at = 0; at < n;) {
                 struct inotify_event e;
                 struct oom_mark *mark;
 
@@ -276,8 +277,9 @@ int oom_hub_new(struct oom_hub **ret, struct loop *loop, struct cgroup_host *h, 
         if (memory >= 0 && h->hier[memory].v2) {
                 hub->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
                 if (hub->fd < 0)
-                        return error_set_errno(err, reason_of_errno(errno), errno,
-                                               "cannot watch for OOM kills (see /proc/sys/fs/inotify/max_user_instances)");
+                        return error_set_errno(
+                                err, reason_of_errno(errno), errno,
+                                "cannot watch for OOM kills (see /proc/sys/fs/inotify/max_user_instances)");
                 watch_fd_set(&hub->watch, hub->fd, LOOP_READ);
         }
         *ret = TAKE(hub);
@@ -306,7 +308,8 @@ static int mark_add(struct oom_watch *w, struct error *err)
         (void)snprintf(path, sizeof(path), "%s/memory.events", w->dir);
         wd = inotify_add_watch(hub->fd, path, IN_MODIFY);
         if (wd < 0)
-                return error_set_errno(err, errno == ENOENT ? REASON_CGROUP_NOT_FOUND : REASON_NO_RESOURCES, errno, "cannot watch %s", path);
+                return error_set_errno(err, errno == ENOENT ? REASON_CGROUP_NOT_FOUND : REASON_NO_RESOURCES, errno,
+                                       "cannot watch %s", path);
         mark = mark_find(hub, wd);
         if (!mark) {
                 mark = calloc(1, sizeof(*mark));
@@ -342,29 +345,36 @@ static int eventfd_add(struct oom_watch *w, struct error *err)
         (void)snprintf(text, sizeof(text), "%d %d", w->fd, oom);
         r = fd_write_all(control, text, strlen(text));
         if (r < 0)
-                return error_set_errno(err, reason_of_errno(r), r, "cannot register at %s/cgroup.event_control", w->dir);
+                return error_set_errno(err, reason_of_errno(r), r, "cannot register at %s/cgroup.event_control",
+                                       w->dir);
         watch_fd_set(&w->watch, w->fd, LOOP_READ);
         return 0;
 }
 
-int oom_watch_new(struct oom_watch **ret, struct oom_hub *hub, const struct cgroup *cg, uint64_t seen, oom_fn fn, void *data,
-                  struct error *err)
+int oom_watch_new(struct oom_watch **ret, struct oom_hub *hub, const struct cgroup *cg, uint64_t seen, oom_fn fn,
+                  void *data, struct error *err)
 {
         _cleanup_(oom_watch_freep) struct oom_watch *w = calloc(1, sizeof(*w));
         struct count c;
 
         if (!w)
                 return error_set(err, REASON_NO_RESOURCES, "no memory for the OOM watch");
-        *w = (struct oom_watch){ .hub = hub, .cg = cg, .fd = -1, .seen = seen, .fn = fn, .data = data,
-                                 .dir = cgroup_dir(cg, CG_MEMORY), .v2 = cgroup_is_v2(cg, CG_MEMORY) };
+        *w = (struct oom_watch){.hub = hub,
+                                .cg = cg,
+                                .fd = -1,
+                                .seen = seen,
+                                .fn = fn,
+                                .data = data,
+                                .dir = cgroup_dir(cg, CG_MEMORY),
+                                .v2 = cgroup_is_v2(cg, CG_MEMORY)};
         watch_fd_init(&w->watch, hub->loop, on_eventfd);
         watch_timer_init(&w->again, hub->loop, on_again);
         if (w->dir) {
                 if ((w->v2 ? mark_add(w, err) : eventfd_add(w, err)) < 0)
                         return -1;
                 oom_levels_init(&w->levels, cg);
-                /* Killed before we looked (a restart of the daemon lies between, or a short-lived container): told in the
-                 * next round, and what was hit before is unknown, so any limit that was ever hit counts. */
+                /* Killed before we looked (a restart of the daemon lies between, or a short-lived container): told in
+                 * the next round, and what was hit before is unknown, so any limit that was ever hit counts. */
                 read_counters(w, &c);
                 if (c.sum > seen)
                         watch_timer_arm(&w->again, 0);
@@ -385,7 +395,8 @@ struct oom_watch *oom_watch_free(struct oom_watch *w)
         if (w->mark) {
                 DL_DELETE(w->mark->watches, w);
                 if (!w->mark->watches) {
-                        (void)inotify_rm_watch(w->hub->fd, w->mark->wd); /* fails if the cgroup is gone: then it is done */
+                        (void)inotify_rm_watch(w->hub->fd,
+                                               w->mark->wd); /* fails if the cgroup is gone: then it is done */
                         HASH_DEL(w->hub->marks, w->mark);
                         free(w->mark);
                 }

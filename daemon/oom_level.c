@@ -2,8 +2,8 @@
 
 /*
  * A limit was reached in the innermost cgroup whose count of hits has risen; v1 counts every hit, also those after
- * which memory could be reclaimed, so that one that was at its limit when the event came is preferred. v2 counts true OOMs
- * per cgroup (memory.events.local).
+ * which memory could be reclaimed, so that one that was at its limit when the event came is preferred. v2 counts true
+ * OOMs per cgroup (memory.events.local).
  */
 
 #include <fcntl.h>
@@ -25,9 +25,9 @@ void oom_levels_init(struct oom_levels *l, const struct cgroup *cg)
 {
         size_t mount_len;
 
-        *l = (struct oom_levels){ .dir = cgroup_dir(cg, CG_MEMORY), .v2 = cgroup_is_v2(cg, CG_MEMORY), .pressed = -1 };
+        *l = (struct oom_levels){.dir = cgroup_dir(cg, CG_MEMORY), .v2 = cgroup_is_v2(cg, CG_MEMORY), .pressed = -1};
         mount_len = strlen(cg->host->hier[cg->host->of[CG_MEMORY]].mount);
-        for (size_t len = strlen(l->dir); len > mount_len && l->n < OOM_LEVELS_MAX; ) {
+        for (size_t len = strlen(l->dir); len > mount_len && l->n < OOM_LEVELS_MAX;) {
                 l->len[l->n++] = len;
                 do
                         len--;
@@ -86,7 +86,7 @@ static void read_level(const struct oom_levels *l, size_t i, struct level_values
         _cleanup_(fd_closep) int dirfd = -1;
         char path[LIMIT_PATH + 1];
 
-        *v = (struct level_values){ 0 };
+        *v = (struct level_values){0};
         if (l->len[i] >= sizeof(path))
                 return;
         memcpy(path, l->dir, l->len[i]);
@@ -151,7 +151,7 @@ static void find_host(struct oom_info *info)
 
 void oom_levels_find(struct oom_levels *l, struct oom_info *info, char name[OOM_NAME_MAX])
 {
-        struct level_values v = { 0 };
+        struct level_values v = {0};
         int found = l->pressed;
 
         if (found >= 0)

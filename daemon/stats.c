@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Statistics of a container: for each controller the files of the hierarchy that has it, each opened and read once. What
- * the kernel does not have stays zero. A file that goes away in between (the container is being removed) counts as not
- * there: the cgroup was there when the request came.
+ * Statistics of a container: for each controller the files of the hierarchy that has it, each opened and read once.
+ * What the kernel does not have stays zero. A file that goes away in between (the container is being removed) counts as
+ * not there: the cgroup was there when the request came.
  */
 
 #include <dirent.h>
@@ -135,13 +135,13 @@ static const struct {
         enum cgroup_controller controller;
         read_fn v1, v2;
 } parts[] = {
-        { CG_CPUACCT, stats_v1_cpuacct, NULL }, /* v2 has all of it in cpu.stat */
-        { CG_CPU, stats_v1_cpu, NULL },
-        { CG_MEMORY, stats_v1_memory, stats_v2_memory },
-        { CG_PIDS, read_pids, read_pids },
-        { CG_BLKIO, stats_v1_blkio, stats_v2_io },
-        { CG_HUGETLB, stats_v1_hugetlb, stats_v2_hugetlb },
-        { CG_RDMA, read_rdma, read_rdma },
+        {CG_CPUACCT, stats_v1_cpuacct, NULL}, /* v2 has all of it in cpu.stat */
+        {CG_CPU, stats_v1_cpu, NULL},
+        {CG_MEMORY, stats_v1_memory, stats_v2_memory},
+        {CG_PIDS, read_pids, read_pids},
+        {CG_BLKIO, stats_v1_blkio, stats_v2_io},
+        {CG_HUGETLB, stats_v1_hugetlb, stats_v2_hugetlb},
+        {CG_RDMA, read_rdma, read_rdma},
 };
 
 static void reader_deinit(struct stats_reader *r)
@@ -152,10 +152,11 @@ static void reader_deinit(struct stats_reader *r)
 
 int stats_read(const struct cgroup *cg, pid_t pid, struct arena *a, struct stats_result *ret, struct error *err)
 {
-        _cleanup_(reader_deinit) struct stats_reader r = { .a = a, .buf = malloc(STATS_FILE_MAX), .dirfd = -1 };
+        _cleanup_(reader_deinit) struct stats_reader r = {.a = a, .buf = malloc(STATS_FILE_MAX), .dirfd = -1};
 
         if (!cgroup_exists(cg))
-                return error_set(err, REASON_CGROUP_NOT_FOUND, "cgroup %s does not exist, or is not the container's own", cgroup_path(cg));
+                return error_set(err, REASON_CGROUP_NOT_FOUND,
+                                 "cgroup %s does not exist, or is not the container's own", cgroup_path(cg));
         ret->cgroup_version = cgroup_host_version(cg->host) == 2 ? 2 : 1;
         ret->read_at = clock_realtime_ns();
         for (size_t i = 0; i < ARRAY_SIZE(parts) && r.buf; i++) {
@@ -173,6 +174,7 @@ int stats_read(const struct cgroup *cg, pid_t pid, struct arena *a, struct stats
         if (r.buf)
                 read_network(&r, cg->host->proc, pid, ret);
         if (!r.buf || r.no_memory)
-                return error_set(err, REASON_NO_RESOURCES, "no memory for the statistics of cgroup %s", cgroup_path(cg));
+                return error_set(err, REASON_NO_RESOURCES, "no memory for the statistics of cgroup %s",
+                                 cgroup_path(cg));
         return 0;
 }

@@ -44,7 +44,7 @@ void stats_v1_cpuacct(struct stats_reader *r, struct stats_result *ret)
 /* memory.PREFIXusage_in_bytes and its kin; NULL where the kernel has them not. */
 static struct mem_entry *read_entry(struct stats_reader *r, const char *prefix)
 {
-        struct mem_entry e = { 0 }, *ret;
+        struct mem_entry e = {0}, *ret;
         char name[64];
 
         (void)snprintf(name, sizeof(name), "memory.%susage_in_bytes", prefix);
@@ -94,11 +94,16 @@ void stats_v1_memory(struct stats_reader *r, struct stats_result *ret)
 void stats_v1_blkio(struct stats_reader *r, struct stats_result *ret)
 {
         static const char *const counters[] = {
-                "io_service_bytes_recursive", "io_serviced_recursive",     "io_queued_recursive",
-                "io_service_time_recursive",  "io_wait_time_recursive",    "io_merged_recursive",
-                "time_recursive",             "sectors_recursive",
+                "io_service_bytes_recursive",
+                "io_serviced_recursive",
+                "io_queued_recursive",
+                "io_service_time_recursive",
+                "io_wait_time_recursive",
+                "io_merged_recursive",
+                "time_recursive",
+                "sectors_recursive",
         };
-        static const char *const prefixes[] = { "blkio.bfq.", "blkio.", "blkio.throttle." };
+        static const char *const prefixes[] = {"blkio.bfq.", "blkio.", "blkio.throttle."};
 
         for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
                 size_t before = ret->blkio.n;

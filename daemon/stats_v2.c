@@ -35,7 +35,7 @@ void stats_v2_cpu(struct stats_reader *r, struct stats_result *ret)
 
 static struct mem_entry *read_entry(struct stats_reader *r, const char *current, const char *max, const char *peak)
 {
-        struct mem_entry e = { 0 }, *ret;
+        struct mem_entry e = {0}, *ret;
 
         if (!stats_number(r, current, &e.usage))
                 return NULL;
@@ -101,7 +101,8 @@ void stats_v2_hugetlb(struct stats_reader *r, struct stats_result *ret)
 
 void stats_v2_pressure(struct stats_reader *r, struct stats_result *ret)
 {
-        static const char *const files[][2] = { { "cpu", "cpu.pressure" }, { "memory", "memory.pressure" }, { "io", "io.pressure" } };
+        static const char *const files[][2] = {
+                {"cpu", "cpu.pressure"}, {"memory", "memory.pressure"}, {"io", "io.pressure"}};
 
         for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
                 char *text = stats_copy(r, files[i][1]);

@@ -18,8 +18,8 @@
 #include "daemon/cgroup_internal.h"
 #include "daemon/stats.h"
 
-#define SHARES_MIN 2 /* the kernel's own range */
-#define SHARES_MAX 262144
+#define SHARES_MIN     2 /* the kernel's own range */
+#define SHARES_MAX     262144
 #define PERIOD_DEFAULT 100000
 
 struct verify {
@@ -31,7 +31,8 @@ struct verify {
 
 static int differs(struct verify *v, enum cgroup_controller c, const char *file, const char *want)
 {
-        return error_set(v->err, REASON_LIMIT_NOT_APPLIED, "%s/%s: wanted %s, found %s", cgroup_dir(v->cg, c), file, want, v->text);
+        return error_set(v->err, REASON_LIMIT_NOT_APPLIED, "%s/%s: wanted %s, found %s", cgroup_dir(v->cg, c), file,
+                         want, v->text);
 }
 
 /* 0, or -1 with err: a file that is not there cannot have the limit. */
@@ -50,7 +51,8 @@ static int load(struct verify *v, enum cgroup_controller c, const char *file, co
         }
         n = fd_read_small(-1, path, v->text, sizeof(v->text));
         if (n < 0)
-                return error_set_errno(v->err, REASON_LIMIT_NOT_APPLIED, (int)n, "%s: wanted %s, cannot read it", path, want);
+                return error_set_errno(v->err, REASON_LIMIT_NOT_APPLIED, (int)n, "%s: wanted %s, cannot read it", path,
+                                       want);
         v->text[strcspn(v->text, "\n")] = '\0';
         return 0;
 }
@@ -107,7 +109,8 @@ static int verify_swap(struct verify *v, uint64_t page)
         uint64_t found;
 
         if (cgroup_dir(v->cg, CG_MEMORY) && !file_exists(v, CG_MEMORY, file)) {
-                /* A kernel without swap accounting. Nothing is lost if no limit was asked for or nothing can be swapped. */
+                /* A kernel without swap accounting. Nothing is lost if no limit was asked for or nothing can be
+                 * swapped. */
                 if (want < 0 || !host_has_swap())
                         return 0;
                 return load(v, CG_MEMORY, file, "a limit");
@@ -134,14 +137,16 @@ static int verify_memory(struct verify *v)
             check_limit(v, CG_MEMORY, v2 ? "memory.max" : "memory.limit_in_bytes", l->memory, page) < 0)
                 return -1;
         if (l->has_memory_reservation && l->memory_reservation != 0 &&
-            check_limit(v, CG_MEMORY, v2 ? "memory.low" : "memory.soft_limit_in_bytes", l->memory_reservation, page) < 0)
+            check_limit(v, CG_MEMORY, v2 ? "memory.low" : "memory.soft_limit_in_bytes", l->memory_reservation, page) <
+                    0)
                 return -1;
         return l->has_swap && l->swap != 0 ? verify_swap(v, page) : 0;
 }
 
 /* --- cpu --- */
 
-/* Runtimes know two conversions from shares to weight: the linear one, and (runc 1.3, crun 1.23) one that maps 1024 to 100. */
+/* Runtimes know two conversions from shares to weight: the linear one, and (runc 1.3, crun 1.23) one that maps 1024 to
+ * 100. */
 static bool weight_is_of(uint64_t weight, uint64_t shares)
 {
         double l = log2((double)shares), exponent = (l * l + 125 * l) / 612 - 7.0 / 34;
@@ -254,7 +259,7 @@ static int verify_cpuset(struct verify *v, const char *file, const char *want)
 
 int stats_verify_limits(const struct cgroup *cg, const struct spec_limits *limits, struct error *err)
 {
-        struct verify v = { .cg = cg, .limits = limits, .err = err };
+        struct verify v = {.cg = cg, .limits = limits, .err = err};
 
         if (verify_memory(&v) < 0 || verify_cpu(&v) < 0 || verify_cpuset(&v, "cpuset.cpus", limits->cpuset_cpus) < 0 ||
             verify_cpuset(&v, "cpuset.mems", limits->cpuset_mems) < 0)

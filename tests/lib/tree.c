@@ -76,10 +76,11 @@ void tree_write(struct tree *t, const char *path, const char *text)
 
 struct cgroup_host *tree_host_v1(struct tree *t, bool hybrid)
 {
-        static const char *const names[] = { "cpu", "cpuacct", "memory", "pids", "freezer", "blkio", "cpuset", "hugetlb", "rdma" };
-        static const enum cgroup_controller ids[] = { CG_CPU,   CG_CPUACCT, CG_MEMORY,  CG_PIDS, CG_FREEZER,
-                                                      CG_BLKIO, CG_CPUSET,  CG_HUGETLB, CG_RDMA };
-        struct cgroup_hier hier[16] = { 0 };
+        static const char *const names[] = {"cpu",   "cpuacct", "memory",  "pids", "freezer",
+                                            "blkio", "cpuset",  "hugetlb", "rdma"};
+        static const enum cgroup_controller ids[] = {CG_CPU,   CG_CPUACCT, CG_MEMORY,  CG_PIDS, CG_FREEZER,
+                                                     CG_BLKIO, CG_CPUSET,  CG_HUGETLB, CG_RDMA};
+        struct cgroup_hier hier[16] = {0};
         struct cgroup_host *h;
         char buf[64];
         size_t n = 0;
@@ -117,7 +118,7 @@ struct cgroup_host *tree_host_v1(struct tree *t, bool hybrid)
 
 struct cgroup_host *tree_host_v2(struct tree *t)
 {
-        struct cgroup_hier hier = { .mount = strdup(tree_path(t, "v2")), .label = strdup(""), .v2 = true };
+        struct cgroup_hier hier = {.mount = strdup(tree_path(t, "v2")), .label = strdup(""), .v2 = true};
         struct cgroup_host *h;
 
         tree_write(t, "v2/cgroup.controllers", "cpuset cpu io memory hugetlb pids rdma misc\n");
@@ -153,7 +154,7 @@ bool real_make(struct real *r, const char *suffix)
 {
         char dir[512];
 
-        *r = (struct real){ 0 };
+        *r = (struct real){0};
         if (geteuid() != 0 || cgroup_host_new(&r->host, NULL) < 0)
                 return false;
         (void)snprintf(r->name, sizeof(r->name), "sandboxd-test-%d-%s", (int)getpid(), suffix);
@@ -170,7 +171,7 @@ bool real_make(struct real *r, const char *suffix)
 /* Also kills what is left in it; waits for the end of children of this process. */
 void real_remove(struct real *r)
 {
-        static const char *const subs[] = { "sub/deep", "sub", "" };
+        static const char *const subs[] = {"sub/deep", "sub", ""};
         char path[600], pid[32];
         FILE *f;
 

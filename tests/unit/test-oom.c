@@ -20,7 +20,7 @@
 #include "daemon/oom.h"
 #include "tests/lib/tree.h"
 
-#define LIMIT (8 << 20)
+#define LIMIT    (8 << 20)
 #define PATIENCE (20 * NSEC_PER_SEC)
 
 struct seen {
@@ -68,7 +68,7 @@ static void run(struct fixture *f, uint64_t ns, unsigned calls)
 
 static void begin(struct fixture *f)
 {
-        *f = (struct fixture){ 0 };
+        *f = (struct fixture){0};
         assert_int_equal(loop_new(&f->loop), 0);
         watch_timer_init(&f->tick, f->loop, on_tick);
 }
@@ -111,7 +111,7 @@ static void begin_v2(struct fixture *f)
 static void test_v2(void **state)
 {
         struct oom_watch *second;
-        struct seen other = { 0 };
+        struct seen other = {0};
         struct fixture f;
 
         begin_v2(&f);
@@ -208,7 +208,7 @@ static int setup_real(void **state)
         static struct real_fixture rf;
 
         *state = NULL;
-        rf = (struct real_fixture){ 0 };
+        rf = (struct real_fixture){0};
         if (!real_make(&rf.real, "oom"))
                 return 0;
         if (rf.real.host->of[CG_MEMORY] < 0 || rf.real.host->hier[rf.real.host->of[CG_MEMORY]].v2) {
