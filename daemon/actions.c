@@ -343,6 +343,7 @@ void action_process_fail(struct process *p, struct happening *h)
         if (h->error)
                 err = *h->error;
         snprintf(p->cause, sizeof(p->cause), "could not be started: %.400s", err.message);
+        text_clean(p->cause, sizeof(p->cause) - 1);
         p->exited_at = clock_realtime_ns();
         if (p->start_request)
                 request_fail(&p->start_request, &err);

@@ -253,6 +253,7 @@ static void process_explain(struct process *p)
                          WEXITSTATUS(p->exit.wait_status), c->oom_text);
         else
                 snprintf(p->cause, sizeof(p->cause), "exited with status %d", WEXITSTATUS(p->exit.wait_status));
+        text_clean(p->cause, sizeof(p->cause) - 1);
 }
 
 void process_ended(struct process *p, const struct exit_info *info)

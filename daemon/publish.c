@@ -29,7 +29,7 @@ void daemon_warn(struct daemon *d, const struct container *c, const char *fmt, .
         vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
         log_warn("%s%s%s", c ? "container " : "", c ? c->key : "", *text ? text : "");
-        ev.message = text;
+        ev.message = text_clean(text, sizeof(text) - 1);
         if (c) {
                 ev.owner = c->params->owner;
                 ev.ns = c->params->ns;
@@ -127,7 +127,7 @@ void publish_oom(struct container *c, const struct oom_info *info)
                          info->usage / 1024, info->limit / 1024, info->max_usage / 1024);
         else
                 snprintf(c->oom_text, sizeof(c->oom_text), "the host had no memory left");
-        ev.message = c->oom_text;
+        ev.message = text_clean(c->oom_text, sizeof(c->oom_text) - 1);
         ev.pid = (uint32_t)c->init.pid;
         ev.oom = &copy;
         daemon_publish(c->daemon, &ev);

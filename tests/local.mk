@@ -107,6 +107,9 @@ UNIT_TESTS += tests/unit/test-mountinfo
 tests_unit_test_mountinfo_SOURCES = tests/unit/test-mountinfo.c daemon/helper/mountinfo.c
 tests_unit_test_mountinfo_LDADD = $(UNIT_BASE)
 
+UNIT_TESTS += tests/unit/test-lifecycle
+tests_unit_test_lifecycle_LDADD = $(UNIT_DAEMON)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
