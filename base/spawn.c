@@ -65,7 +65,7 @@ static int child_prepare(struct spawn_child *c, const struct spawn_params *p)
                         c->stdio[i] = io->fd;
                 if (io->kind == SPAWN_STDIO_SAME && i != 2)
                         return -EINVAL;
-                if (io->kind != SPAWN_STDIO_PATH && io->kind != SPAWN_STDIO_FILE)
+                if (io->kind != SPAWN_STDIO_PATH && io->kind != SPAWN_STDIO_FILE && io->kind != SPAWN_STDIO_HAND_BACK)
                         continue;
                 if (!io->path || io->path[0] != '/')
                         return -EINVAL;

@@ -27,6 +27,7 @@ enum spawn_stdio_kind {
         SPAWN_STDIO_PATH,  /* opened by the child: a FIFO (see below), or a plain file (stdout/stderr: O_APPEND) */
         SPAWN_STDIO_FILE,  /* opened by the child: regular file, created 0644 with its directories 0755, O_APPEND (file://) */
         SPAWN_STDIO_SAME,  /* stderr only: the same open file as stdout */
+        SPAWN_STDIO_HAND_BACK, /* opened by the child for us, non-blocking, a FIFO O_RDWR; the child itself gets /dev/null */
 };
 /*
  * FIFO for output: the child opens it O_RDONLY|O_NONBLOCK (that end comes back to us, so that a reader that restarts gives
@@ -36,7 +37,7 @@ enum spawn_stdio_kind {
 struct spawn_stdio {
         enum spawn_stdio_kind kind;
         int fd;           /* SPAWN_STDIO_FD; not consumed */
-        const char *path; /* SPAWN_STDIO_PATH, SPAWN_STDIO_FILE */
+        const char *path; /* SPAWN_STDIO_PATH, SPAWN_STDIO_FILE, SPAWN_STDIO_HAND_BACK */
         bool chown;
         uid_t uid;
         gid_t gid;

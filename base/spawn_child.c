@@ -208,6 +208,25 @@ static int open_path(struct spawn_child *c, size_t i)
         return open_high(c, path, i == 0 ? O_RDONLY : O_WRONLY | O_APPEND);
 }
 
+/* For a terminal: we copy between the pty and the client's FIFOs, and must not open those ourselves. */
+static int open_hand_back(struct spawn_child *c, size_t i)
+{
+        const struct spawn_stdio *io = &c->params->stdio[i];
+        struct stat st;
+        int flags, fd;
+
+        if (stat(io->path, &st) < 0)
+                return -errno;
+        flags = S_ISFIFO(st.st_mode) ? O_RDWR : i == 0 ? O_RDONLY : O_WRONLY | O_APPEND;
+        fd = open_high(c, io->path, flags | O_NONBLOCK);
+        if (fd < 0)
+                return fd;
+        if (io->chown && fchown(fd, io->uid, io->gid) < 0)
+                return -errno;
+        c->kept[i] = fd;
+        return open_high(c, "/dev/null", O_RDWR);
+}
+
 static int open_stdio(struct spawn_child *c, size_t i)
 {
         switch (c->params->stdio[i].kind) {
@@ -221,6 +240,8 @@ static int open_stdio(struct spawn_child *c, size_t i)
                 return open_file(c, i);
         case SPAWN_STDIO_SAME:
                 return c->stdio[1];
+        case SPAWN_STDIO_HAND_BACK:
+                return open_hand_back(c, i);
         }
         return -EINVAL;
 }
