@@ -14,9 +14,6 @@
 #include "base/fd.h"
 #include "daemon/spec.h"
 
-/* Not yet in the tree: then there are no words. */
-const char *spec_runtime_error(const char *log, size_t len, struct arena *a) __attribute__((weak));
-
 #define LAST_WORDS_MAX 65536
 /* A write that crosses the sealed size may be refused as a whole, up to one large page of it. */
 #define SLACK (2UL * 1024 * 1024)
@@ -93,7 +90,7 @@ static const char *words_before(int fd, off_t end, struct arena *a)
                 return "";
         start = from > 0 ? memchr(text, '\n', len) : NULL; /* not from the middle of a line */
         start = start && start[1] ? start + 1 : text;
-        words = !spec_runtime_error ? NULL : spec_runtime_error(start, len - (size_t)(start - text), a);
+        words = spec_runtime_error(start, len - (size_t)(start - text), a);
         return words ? words : "";
 }
 

@@ -4,17 +4,12 @@
 
 #include "tests/lib/rig.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include "base/fd.h"
 #include "daemon/command.h"
-#include "daemon/spec.h"
-
-const char *spec_runtime_error(const char *log, size_t len, struct arena *a) __attribute__((weak));
 
 #define N_MAX 64
 
@@ -177,10 +172,8 @@ static void test_output(void **state)
         assert_true(o->exit.known);
         assert_int_equal(WEXITSTATUS(o->exit.wait_status), 7);
         assert_int_equal(o->error.reason, REASON_RUNTIME_FAILED);
-        if (spec_runtime_error) {
-                assert_string_equal(o->words, "trouble");
-                assert_string_equal(o->error.message, "OCI runtime create failed: trouble");
-        }
+        assert_string_equal(o->words, "trouble");
+        assert_string_equal(o->error.message, "OCI runtime create failed: trouble");
         assert_int_equal(command_queue_running(t->queue), 0);
         /* the same command again */
         o = run(t, c);
@@ -316,8 +309,7 @@ static void test_deadline(void **state)
         assert_true(o->exit.known);
         assert_int_equal(WTERMSIG(o->exit.wait_status), SIGKILL);
         assert_int_equal(o->error.reason, REASON_RUNTIME_TIMEOUT);
-        if (spec_runtime_error)
-                assert_non_null(strstr(o->error.message, "killed: stuck"));
+        assert_non_null(strstr(o->error.message, "killed: stuck"));
         helper = (pid_t)atoi(o->output);
         assert_true(helper > 1);
         rig_wait(&t->rig, process_gone(helper)); /* it was killed too, and the signal of its end wakes the loop */
@@ -467,11 +459,9 @@ static void test_log(void **state)
         for (size_t i = 0; i < len; i += 100)
                 large[i] = '\n';
         memcpy(large + len - strlen(text), text, strlen(text));
-        if (spec_runtime_error) {
-                assert_string_equal(run_with_log(t, text, strlen(text))->words, "no such file: \"x\"");
-                assert_string_equal(run_with_log(t, large, len)->words, "no such file: \"x\"");
-                assert_string_equal(run_with_log(t, "", 0)->words, "from-stderr");
-        }
+        assert_string_equal(run_with_log(t, text, strlen(text))->words, "no such file: \"x\"");
+        assert_string_equal(run_with_log(t, large, len)->words, "no such file: \"x\"");
+        assert_string_equal(run_with_log(t, "", 0)->words, "from-stderr");
         free(large);
 }
 
