@@ -28,7 +28,8 @@ bool console_has_master(const struct console *c);
 int console_master(const struct console *c); /* borrowed; -1 */
 int console_resize(struct console *c, uint32_t width, uint32_t height); /* remembered until the master is there */
 void console_close_stdin(struct console *c);
-/* The process has ended: read the pty to its end (EIO), write it out, then close the client's ends and call fn (once). A
- * client that does not read holds the rest back until console_free. */
+/* The process has ended: read the pty to its end (EIO), write it out, then close the client's ends and call fn (once,
+ * later). A client that does not read, or another process that has the slave open, holds that back until console_free.
+ * A read end of the client's output FIFO is kept until then: what a client has not read stays readable. */
 void console_drain(struct console *c, console_fn fn, void *data);
 bool console_drained(const struct console *c);
