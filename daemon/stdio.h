@@ -22,11 +22,13 @@ struct stdio_paths {
         const char *ns, *id; /* for a logger's environment */
 };
 
-/* Checks schemes and combinations: UNKNOWN_STDIO, INVALID_ARGUMENT (relative paths, stderr with a terminal ...). */
+/* Checks schemes and combinations: UNKNOWN_STDIO, INVALID_ARGUMENT (relative paths, two loggers, a file for a terminal ...).
+ * With a terminal, stderr is not looked at: there is none, and some clients name a FIFO for it all the same. */
 int stdio_check(const struct stdio_paths *p, struct error *err);
 
 struct stdio;
-typedef void (*stdio_ready_fn)(struct stdio *s, const struct error *err); /* err NULL: params are filled in. Once */
+typedef void (*stdio_ready_fn)(struct stdio *s, const struct error *err); /* err NULL: child[] is filled in. Once */
+typedef void (*stdio_drained_fn)(struct stdio *s);
 
 struct stdio {
         struct loop *loop;
@@ -35,18 +37,20 @@ struct stdio {
         int stdin_writer;       /* our write end of the stdin FIFO, or -1 */
         struct logger *logger;
         struct console *console;
-        struct spawn_stdio child[3]; /* for the create or exec command; points into paths given to stdio_prepare */
+        struct spawn_stdio child[3]; /* for the create or exec command; points into the arena */
         struct arena *arena;
         stdio_ready_fn on_ready;
-        struct deferred ready;
+        stdio_drained_fn on_drained; /* may be NULL; set by the owner after stdio_init */
+        struct deferred later;
         struct error error;
-        bool closed_stdin;
+        bool closed_stdin, ended;
 };
 void stdio_init(struct stdio *s, struct loop *loop, struct reaper *reaper);
-void stdio_deinit(struct stdio *s); /* closes everything; a logger gets SIGTERM and, 12 s later, SIGKILL (it outlives s) */
+void stdio_deinit(struct stdio *s); /* closes everything; a logger outlives s for a while (logger.h) */
 
-/* Makes child[] ready; starts a logger or a console listener at console_path (a free path of at most 107 bytes) where
- * needed. on_ready comes later, never from inside. Copies the paths. */
+/* Makes child[] ready (with a terminal: for the runtime command, which hands the FIFOs back); starts a logger or a console
+ * listener at console_path (a free path of at most 107 bytes) where needed. on_ready comes later, never from inside.
+ * Copies the paths. On failure stdio_deinit is still due. */
 int stdio_prepare(struct stdio *s, const struct stdio_paths *p, const char *console_path, stdio_ready_fn on_ready, struct error *err);
 /* What to give as --console-socket; NULL without a terminal. */
 const char *stdio_console_path(const struct stdio *s);
@@ -60,5 +64,5 @@ void stdio_close_stdin(struct stdio *s); /* CloseIO: idempotent */
 int stdio_resize(struct stdio *s, uint32_t width, uint32_t height); /* 0 (also without a terminal) or -errno */
 /* The process has ended: what the pty still holds is copied out, then the FIFOs are closed so that readers get EOF. */
 void stdio_process_ended(struct stdio *s);
-/* True when nothing is left to be copied. on_drained is called when that becomes so after stdio_process_ended. */
+/* True when nothing is left to be copied. on_drained is called, later, when that is so after stdio_process_ended. */
 bool stdio_drained(const struct stdio *s);

@@ -62,6 +62,10 @@ tests_unit_test_command_LDADD = $(UNIT_DAEMON)
 UNIT_TESTS += tests/unit/test-config
 tests_unit_test_config_LDADD = $(UNIT_DAEMON)
 
+UNIT_TESTS += tests/unit/test-console
+tests_unit_test_console_SOURCES = tests/unit/test-console.c tests/lib/rig.h
+tests_unit_test_console_LDADD = $(UNIT_DAEMON)
+
 UNIT_TESTS += tests/unit/test-events
 tests_unit_test_events_LDADD = $(UNIT_DAEMON)
 
@@ -88,6 +92,10 @@ tests_unit_test_segment_LDADD = $(UNIT_DAEMON)
 UNIT_TESTS += tests/unit/test-spec
 tests_unit_test_spec_LDADD = $(UNIT_DAEMON)
 EXTRA_DIST += tests/data/runtime
+
+UNIT_TESTS += tests/unit/test-stdio
+tests_unit_test_stdio_SOURCES = tests/unit/test-stdio.c tests/lib/rig.h
+tests_unit_test_stdio_LDADD = $(UNIT_DAEMON)
 
 UNIT_TESTS += tests/unit/test-oom
 tests_unit_test_oom_SOURCES = tests/unit/test-oom.c tests/lib/tree.c tests/lib/tree.h
