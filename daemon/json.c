@@ -456,11 +456,15 @@ static int decode_message(const struct message_desc *desc, const json_t *object,
 int json_decode(const struct message_desc *desc, const char *text, size_t len, struct arena *a, void **ret, struct error *err)
 {
         _cleanup_(json_decrefp) json_t *object = NULL;
+        const char *nul;
         json_error_t e;
         void *msg;
 
         if (len == 0)
                 return error_set(err, REASON_CORRUPT, "the file is empty");
+        nul = memchr(text, '\0', len);
+        if (nul) /* jansson reads over one behind a number */
+                return error_set(err, REASON_CORRUPT, "byte %zu is a NUL", (size_t)(nul - text) + 1);
         object = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
         if (!object)
                 return error_set(err, REASON_CORRUPT, "line %d, column %d: %s", e.line, e.column,

@@ -60,6 +60,12 @@ static int compare_names(const void *a, const void *b)
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void sort(char **names, size_t n)
+{
+        if (n) /* names is NULL otherwise */
+                qsort(names, n, sizeof(*names), compare_names);
+}
+
 int record_tombstones_open(struct record_store *s)
 {
         char **names;
@@ -68,7 +74,7 @@ int record_tombstones_open(struct record_store *s)
 
         if (r < 0)
                 return r;
-        qsort(names, n, sizeof(*names), compare_names);
+        sort(names, n);
         /* from the newest: whatever is more than the ring holds goes, also where the numbers have holes */
         for (size_t i = n; i-- > 0;) {
                 uint64_t number;
@@ -133,7 +139,7 @@ int record_tombstone_each(struct record_store *s, record_tombstone_fn fn, void *
 
         if (r < 0)
                 return error_set_errno(err, reason_of_errno(r), r, "cannot list %s/tombstones", s->root);
-        qsort(names, n, sizeof(*names), compare_names); /* oldest first: the newest answer to a request id wins */
+        sort(names, n); /* oldest first: the newest answer to a request id wins */
         for (size_t i = 0; i < n; i++) {
                 struct error why = ERROR_NULL;
                 uint64_t number;

@@ -80,9 +80,14 @@ static json_t *load_with_reals(const char *text, size_t len, json_error_t *e)
 
 json_t *spec_load(const char *text, size_t len, enum reason reason, const char *what, struct error *err)
 {
+        const char *nul = memchr(text, '\0', len);
         json_error_t e;
         json_t *value;
 
+        if (nul) { /* jansson reads over one behind a number */
+                error_set(err, reason, "%s is not valid JSON: byte %zu is a NUL", what, (size_t)(nul - text) + 1);
+                return NULL;
+        }
         if (len > SPEC_MAX) {
                 error_set(err, reason, "%s has %zu bytes: at most %d are allowed", what, len, SPEC_MAX);
                 return NULL;

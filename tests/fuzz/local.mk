@@ -20,6 +20,30 @@ tests_fuzz_fuzz_codec_SOURCES = tests/fuzz/fuzz-codec.c tests/lib/fill.c tests/l
 tests_fuzz_fuzz_codec_LDADD = libproto.la
 tests_fuzz_fuzz_codec_LDFLAGS = $(LIBFUZZER)
 
+FUZZ_CHECKS += tests/fuzz/check-record
+tests_fuzz_check_record_SOURCES = tests/fuzz/fuzz-record.c tests/fuzz/standalone.c tests/lib/fill.c tests/lib/fill.h $(FUZZ_COMMON)
+tests_fuzz_check_record_LDADD = libdaemon.la
+FUZZERS += tests/fuzz/fuzz-record
+tests_fuzz_fuzz_record_SOURCES = tests/fuzz/fuzz-record.c tests/lib/fill.c tests/lib/fill.h $(FUZZ_COMMON)
+tests_fuzz_fuzz_record_LDADD = libdaemon.la
+tests_fuzz_fuzz_record_LDFLAGS = $(LIBFUZZER)
+
+FUZZ_CHECKS += tests/fuzz/check-segment
+tests_fuzz_check_segment_SOURCES = tests/fuzz/fuzz-segment.c tests/fuzz/standalone.c $(FUZZ_COMMON)
+tests_fuzz_check_segment_LDADD = libdaemon.la
+FUZZERS += tests/fuzz/fuzz-segment
+tests_fuzz_fuzz_segment_SOURCES = tests/fuzz/fuzz-segment.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_segment_LDADD = libdaemon.la
+tests_fuzz_fuzz_segment_LDFLAGS = $(LIBFUZZER)
+
+FUZZ_CHECKS += tests/fuzz/check-spec
+tests_fuzz_check_spec_SOURCES = tests/fuzz/fuzz-spec.c tests/fuzz/standalone.c $(FUZZ_COMMON)
+tests_fuzz_check_spec_LDADD = libdaemon.la
+FUZZERS += tests/fuzz/fuzz-spec
+tests_fuzz_fuzz_spec_SOURCES = tests/fuzz/fuzz-spec.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_spec_LDADD = libdaemon.la
+tests_fuzz_fuzz_spec_LDFLAGS = $(LIBFUZZER)
+
 FUZZ_CHECKS += tests/fuzz/check-toml
 tests_fuzz_check_toml_SOURCES = tests/fuzz/fuzz-toml.c tests/fuzz/standalone.c $(FUZZ_COMMON)
 tests_fuzz_check_toml_LDADD = libdaemon.la

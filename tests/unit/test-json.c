@@ -150,6 +150,8 @@ static void documents_are_refused(void **state)
         assert_string_equal(err.message, "expected an object, found an array");
         assert_int_equal(json_decode(&desc_container_record, "{} x", 4, a, &rec, &err), -1);
         assert_int_equal(json_decode(&desc_container_record, "\0\0\0\0", 4, a, &rec, &err), -1);
+        assert_int_equal(json_decode(&desc_container_record, "{\"version\":1\0,\"state\":\"s\"}", 25, a, &rec, &err), -1);
+        assert_string_equal(err.message, "byte 13 is a NUL");
         assert_int_equal(json_decode(&desc_container_record, "{}", 2, a, &rec, &err), -1);
         assert_string_equal(err.message, "version: is missing, and must not be");
         memset(deep, '[', 100000);

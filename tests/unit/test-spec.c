@@ -220,6 +220,7 @@ static void the_terminal_is_edited(void **state)
                "{\"a\\\"}\": \"\\\\\", \"n\": 18446744073709551615 , \"terminal\":false}");
         edited("{\"n\":1e5,\"l\":[[{}],\"]\"],\"terminal\" : null\n}", true, "{\"n\":1e5,\"l\":[[{}],\"]\"],\"terminal\" : true\n}");
         assert_int_equal(spec_process_with_terminal("{\"t\\u0065rminal\": 1}", 19, true, arena, &ret, &err), -1);
+        assert_int_equal(spec_process_with_terminal("{\"a\": 2\0}", 9, true, arena, &ret, &err), -1);
         assert_int_equal(spec_process_with_terminal("[]", 2, true, arena, &ret, &err), -1);
         assert_int_equal(spec_process_with_terminal("{", 1, true, arena, &ret, &err), -1);
 }
