@@ -60,6 +60,9 @@ void watch_fd_init(struct watch_fd *w, struct loop *loop, watch_fd_fn fn);
 /* Starts to watch fd for `events`, or changes what is watched for; events == 0 stops. */
 void watch_fd_set(struct watch_fd *w, int fd, unsigned events);
 void watch_fd_stop(struct watch_fd *w);
+/* watch_fd_stop for a descriptor whose open file others have too (the keeper's store, a copy by SCM_RIGHTS): takes it out of
+ * the kernel's set at once, which closing our copy does not do. Before the close; no other watch may be of that descriptor. */
+void watch_fd_drop(struct watch_fd *w);
 bool watch_fd_active(const struct watch_fd *w);
 
 /* --- timers: monotonic, one shot --- */

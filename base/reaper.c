@@ -151,7 +151,7 @@ size_t reaper_n_orphans(const struct reaper *r)
 static void watch_detach(struct watch_pid *w)
 {
         HASH_DELETE(hh, w->reaper->watches, w);
-        watch_fd_stop(&w->watch);
+        watch_fd_drop(&w->watch); /* the store has a copy of the pidfd, which stays readable */
         watch_timer_stop(&w->retry);
         w->active = false;
 }
@@ -250,7 +250,7 @@ static void watch_retry(struct watch_pid *w)
                 watch_finish(w, &info);
                 return;
         }
-        watch_fd_stop(&w->watch);
+        watch_fd_drop(&w->watch);
         watch_timer_arm(&w->retry, retry_ms[w->polls++] * NSEC_PER_MSEC);
 }
 

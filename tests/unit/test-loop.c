@@ -108,6 +108,64 @@ static void test_fd_free_in_callback(void **state)
         }
 }
 
+/* How many descriptors the kernel has in the set of our epoll descriptor (the only one of this process). */
+static int epoll_set_size(void)
+{
+        char path[64], text[4096];
+        int n = 0;
+
+        for (int fd = 0; fd < 64; fd++) {
+                snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+                if (fd_read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
+                        continue;
+                for (const char *p = strstr(text, "tfd:"); p; p = strstr(p + 1, "tfd:"))
+                        n++;
+        }
+        return n;
+}
+
+static struct watch_fd dropped;
+static void on_event_drop(struct watch_fd *w, unsigned events)
+{
+        note("d");
+        watch_fd_drop(w);
+}
+
+/* A copy elsewhere keeps the open file ready: that must wake us no more, and the number must be usable again. */
+static void test_fd_drop(void **state)
+{
+        struct loop *loop = *state;
+        int fds[2], copy, again, size;
+
+        make_pipe(fds);
+        copy = fcntl(fds[0], F_DUPFD_CLOEXEC, 3);
+        watch_fd_init(&dropped, loop, on_event_drop);
+        watch_fd_drop(&dropped);
+        loop_run_once(loop, false);
+        size = epoll_set_size();
+        assert_true(size > 0);
+        watch_fd_set(&dropped, fds[0], LOOP_READ);
+        loop_run_once(loop, false);
+        assert_int_equal(epoll_set_size(), size + 1);
+        assert_int_equal(write(fds[1], "x", 1), 1);
+        loop_run_once(loop, true);
+        assert_string_equal(trace, "d");
+        close(fds[0]);
+        assert_int_equal(epoll_set_size(), size);
+        again = dup2(copy, fds[0]);
+        watch_fd_set(&dropped, again, LOOP_READ);
+        watch_fd_drop(&dropped);
+        watch_fd_set(&dropped, again, LOOP_READ); /* before libev has looked at either */
+        loop_run_once(loop, true);
+        assert_string_equal(trace, "dd");
+        watch_fd_set(&dropped, again, LOOP_READ);
+        loop_run_once(loop, true);
+        assert_string_equal(trace, "ddd");
+        fd_close(again);
+        fd_close(copy);
+        fd_close(fds[1]);
+}
+
 /* --- timers --- */
 
 static void on_timer_a(struct watch_timer *w)
@@ -399,6 +457,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_fd, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_fd_free_in_callback, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_fd_drop, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_timer, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_deferred, setup, teardown),
