@@ -30,3 +30,51 @@ client/methods.h: client/gen-methods$(EXEEXT)
 	$(AM_V_GEN)client/gen-methods$(EXEEXT) > $@.tmp && mv $@.tmp $@
 BUILT_SOURCES += client/methods.h
 CLEANFILES += client/methods.h
+
+# --- sandboxctl: all but main, so that tests can link it ---
+noinst_LTLIBRARIES += libctl.la
+libctl_la_SOURCES = \
+	client/ctl/cmd_attach.c \
+	client/ctl/cmd_checkpoint.c \
+	client/ctl/cmd_create.c \
+	client/ctl/cmd_delete.c \
+	client/ctl/cmd_events.c \
+	client/ctl/cmd_exec.c \
+	client/ctl/cmd_help.c \
+	client/ctl/cmd_info.c \
+	client/ctl/cmd_kill.c \
+	client/ctl/cmd_list.c \
+	client/ctl/cmd_pause.c \
+	client/ctl/cmd_ps.c \
+	client/ctl/cmd_restore.c \
+	client/ctl/cmd_resume.c \
+	client/ctl/cmd_run.c \
+	client/ctl/cmd_spec.c \
+	client/ctl/cmd_start.c \
+	client/ctl/cmd_state.c \
+	client/ctl/cmd_stats.c \
+	client/ctl/cmd_update.c \
+	client/ctl/cmd_wait.c \
+	client/ctl/commands.h \
+	client/ctl/ctl.c client/ctl/ctl.h \
+	client/ctl/ending.c client/ctl/ending.h \
+	client/ctl/help.c \
+	client/ctl/launch.c client/ctl/launch.h \
+	client/ctl/launch_config.c \
+	client/ctl/options.c client/ctl/options.h \
+	client/ctl/output.c client/ctl/output.h \
+	client/ctl/session.c client/ctl/session.h \
+	client/ctl/spec.c client/ctl/spec.h client/ctl/spec_internal.h \
+	client/ctl/spec_mounts.c \
+	client/ctl/spec_process.c \
+	client/ctl/spec_user.c \
+	client/ctl/stdio.c client/ctl/stdio.h \
+	client/ctl/terminal.c client/ctl/terminal.h \
+	client/ctl/units.c client/ctl/units.h \
+	client/ctl/verbs.c
+libctl_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SMARTCOLS_CFLAGS)
+libctl_la_LIBADD = libclient.la libproto.la $(JANSSON_LIBS) $(SMARTCOLS_LIBS) -lm
+
+bin_PROGRAMS += sandboxctl
+sandboxctl_SOURCES = client/ctl/main.c
+sandboxctl_LDADD = libctl.la
