@@ -32,6 +32,7 @@ struct call {
         const struct method_desc *method; /* NULL: unknown, and `error` is set */
         struct buf payload;
         uint64_t deadline;
+        bool was_sent;
         const struct error *error; /* set: over, to be told in the next process */
         sandboxd_reply_fn fn;
         void *data;
@@ -49,6 +50,7 @@ struct sandboxd_client {
         unsigned n_over;        /* calls with an error */
         uint64_t down_since;    /* 0: not down, or not needed */
         int patience_ms;
+        struct error why_down; /* of the last try in vain */
         bool in_callback;
 };
 
@@ -315,12 +317,10 @@ static void give_up(struct sandboxd_client *c, const struct error *why)
 
 static void try_connect(struct sandboxd_client *c, uint64_t now)
 {
-        struct error err = ERROR_NULL;
-
         if (c->down_since == 0)
                 c->down_since = now;
-        if (link_up(&c->link, now, &err) < 0 && patience_over(c, now))
-                give_up(c, &err);
+        if (link_up(&c->link, now, &c->why_down) < 0 && patience_over(c, now))
+                give_up(c, &c->why_down);
 }
 
 static void hung_up(struct sandboxd_client *c, uint64_t now)
@@ -352,6 +352,7 @@ static void take_frame(struct sandboxd_client *c, const struct frame *frame)
 
         c->link.good = true;
         c->down_since = 0;
+        c->why_down.reason = REASON_NONE;
         HASH_FIND(hh, c->by_id, &frame->id, sizeof(frame->id), call);
         if (call && !call->error)
                 reply_read(&reply, call, frame);
@@ -397,9 +398,11 @@ static void transmit(struct sandboxd_client *c, uint64_t now)
 {
         do {
                 for (; c->unsent && buf_len(&c->link.out) < SEND_AHEAD; c->unsent = c->unsent->next) {
-                        if (!c->unsent->error)
-                                frame_append(&c->link.out, c->unsent->wire_id, buf_head(&c->unsent->payload),
-                                             buf_len(&c->unsent->payload));
+                        if (c->unsent->error)
+                                continue;
+                        c->unsent->was_sent = true;
+                        frame_append(&c->link.out, c->unsent->wire_id, buf_head(&c->unsent->payload),
+                                     buf_len(&c->unsent->payload));
                 }
                 if (link_write(&c->link) < 0) { /* answers that are not yet read come again */
                         hung_up(c, now);
@@ -425,7 +428,7 @@ static void expire(struct sandboxd_client *c, uint64_t now)
                         continue;
                 }
                 error_set(&err, REASON_DEADLINE, "sandboxd did not answer %s in time", call->method->name);
-                call_fail(c, call, &err);
+                call_fail(c, call, !call->was_sent && c->link.fd < 0 && error_is_set(&c->why_down) ? &c->why_down : &err);
         }
 }
 

@@ -29,7 +29,7 @@
  *
  * Errors. A call fails with a reason (enum sandboxd_reason, finer) and a code (gRPC's 16). Most come from the daemon.
  * The library's own are: deadline (the time given is over; whether the daemon did it is not known), unavailable (no
- * connection for as long as sandboxd_client_set_patience() says), permission (the socket may not be opened), too-large (a request
+ * connection for as long as sandboxd_client_set_patience() says, or until the deadline), permission (the socket may not be opened), too-large (a request
  * of more than 8 MiB, never sent), invalid-argument (not a method, or parameters that cannot be sent), no-resources (no memory
  * or descriptors), internal (the peer does not speak this protocol).
  *

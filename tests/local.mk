@@ -129,6 +129,14 @@ dist_check_SCRIPTS += tests/client/outside.sh
 TESTS += tests/client/outside.sh
 EXTRA_DIST += tests/client/outside.c
 
+# --- sandboxctl, with a fake daemon ---
+check_PROGRAMS += tests/ctl/fake-sandboxd
+tests_ctl_fake_sandboxd_SOURCES = tests/ctl/fake-sandboxd.c
+tests_ctl_fake_sandboxd_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_ctl_fake_sandboxd_LDADD = libclient.la libproto.la $(JANSSON_LIBS)
+dist_check_SCRIPTS += tests/ctl/test-ctl.sh
+TESTS += tests/ctl/test-ctl.sh
+
 # --- sandboxd-helper ---
 dist_check_SCRIPTS += tests/helper/test-helper.sh
 TESTS += tests/helper/test-helper.sh

@@ -27,8 +27,6 @@ static int take_id(struct launch *l, const struct args *args, char *const **ret_
         else
                 ctl_random_id(l->id);
         *ret_argv = args->words + n;
-        if (n == 1 && **ret_argv && strcmp(**ret_argv, "--") == 0)
-                ++*ret_argv;
         if (n == 1 && (id_check(args->words[0], "container id", &err) < 0)) {
                 ctl_warn("%s", err.message);
                 return -1;

@@ -181,6 +181,10 @@ int args_parse(struct args *args, int argc, char **argv, char *error, size_t err
                         break;
                 }
                 if (args->verb && args->verb->command && (word[0] != '-' || word[1] == '\0')) {
+                        parse_word(&p);
+                        p.argv++, p.argc--;
+                        if (p.argc > 0 && strcmp(p.argv[0], "--") == 0) /* ID -- COMMAND */
+                                p.argv++, p.argc--;
                         take_rest(&p);
                         break;
                 }

@@ -209,6 +209,21 @@ static bool can_write(int fd)
         return poll(&p, 1, 0) > 0;
 }
 
+/*
+ * It is to go as if the process wrote there itself. But the first process of a container ignores what it does not handle,
+ * so the signal may end nothing: that is not waited for.
+ */
+static void on_broken(struct session *s, struct stream *stream, int errnum)
+{
+        stream->broken = true;
+        if (errnum != EPIPE) {
+                ctl_warn("cannot write the output of %s: %s", s->target.id, strerror(errnum));
+                return;
+        }
+        send_signal(s, SIGPIPE);
+        leave(s, 128 + SIGPIPE);
+}
+
 static void write_output(struct session *s, struct stream *stream, const uint8_t *data, size_t len)
 {
         while (len > 0 && !stream->broken) {
@@ -224,11 +239,8 @@ static void write_output(struct session *s, struct stream *stream, const uint8_t
                                 return;
                 }
                 n = write(stream->to, data, size);
-                if (n < 0 && errno != EINTR && errno != EAGAIN) {
-                        stream->broken = true; /* it goes as if it wrote there itself */
-                        if (errno == EPIPE)
-                                send_signal(s, SIGPIPE);
-                }
+                if (n < 0 && errno != EINTR && errno != EAGAIN)
+                        on_broken(s, stream, errno);
                 data += n > 0 ? n : 0;
                 len -= n > 0 ? (size_t)n : 0;
         }

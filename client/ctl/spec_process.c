@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include "client/ctl/spec_internal.h"
 #include "client/ctl/units.h"
 
@@ -242,10 +243,14 @@ int spec_process_apply(json_t *process, const struct spec_process *p, const char
 json_t *spec_process_object(const struct spec_process *p, const char *rootfs, struct error *err)
 {
         _cleanup_(json_decrefp) json_t *process = NULL;
+        struct rlimit ours = { 1024, 1024 };
+        json_int_t hard;
 
-        process = json_pack("{s:{s:i, s:i}, s:[s], s:[s], s:s, s:{}, s:b, s:[{s:s, s:i, s:i}]}", "user", "uid", 0, "gid", 0, "args", "sh",
+        getrlimit(RLIMIT_NOFILE, &ours);
+        hard = ours.rlim_max < 1048576 ? (json_int_t)ours.rlim_max : 1048576; /* nobody may be able to give more than we have */
+        process = json_pack("{s:{s:i, s:i}, s:[s], s:[s], s:s, s:{}, s:b, s:[{s:s, s:I, s:I}]}", "user", "uid", 0, "gid", 0, "args", "sh",
                             "env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "cwd", "/", "capabilities",
-                            "noNewPrivileges", 1, "rlimits", "type", "RLIMIT_NOFILE", "soft", 1024, "hard", 1048576);
+                            "noNewPrivileges", 1, "rlimits", "type", "RLIMIT_NOFILE", "soft", hard < 1024 ? hard : (json_int_t)1024, "hard", hard);
         for (const char *const *name = cap_sets; process && *name; name++)
                 json_object_set_new(json_object_get(process, "capabilities"), *name, spec_strings(default_caps));
         if (!process) {

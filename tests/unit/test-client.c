@@ -329,7 +329,7 @@ static void test_daemon_comes_late(void **state)
 static void test_patience(void **state)
 {
         struct fixture *f = *state;
-        struct outcome o = { 0 }, o2 = { 0 };
+        struct outcome o = { 0 }, o2 = { 0 }, o3 = { 0 };
 
         server_unlisten(&f->server);
         sandboxd_client_set_patience(f->client, 0);
@@ -342,6 +342,10 @@ static void test_patience(void **state)
         submit_start(f, "web", -1, &o2);
         turn_until_done(f, &o2);
         assert_int_equal(o2.reason, REASON_UNAVAILABLE);
+        sandboxd_client_set_patience(f->client, -1);
+        submit_start(f, "web", 20, &o3); /* never sent: not "deadline", which would leave it open what became of it */
+        turn_until_done(f, &o3);
+        assert_int_equal(o3.reason, REASON_UNAVAILABLE);
         assert_int_equal(sandboxd_client_timeout(f->client), -1);
 }
 
