@@ -51,6 +51,23 @@ UNIT_TESTS += tests/unit/test-cgroup
 tests_unit_test_cgroup_SOURCES = tests/unit/test-cgroup.c tests/lib/tree.c tests/lib/tree.h
 tests_unit_test_cgroup_LDADD = $(UNIT_DAEMON)
 
+UNIT_TESTS += tests/unit/test-ctl-options
+tests_unit_test_ctl_options_LDADD = libctl.la $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-ctl-output
+tests_unit_test_ctl_output_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_ctl_output_LDADD = libctl.la $(CMOCKA_LIBS) $(JANSSON_LIBS)
+
+UNIT_TESTS += tests/unit/test-ctl-spec
+tests_unit_test_ctl_spec_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_ctl_spec_LDADD = libctl.la $(CMOCKA_LIBS) $(JANSSON_LIBS)
+
+UNIT_TESTS += tests/unit/test-ctl-terminal
+tests_unit_test_ctl_terminal_LDADD = libctl.la $(CMOCKA_LIBS)
+
+UNIT_TESTS += tests/unit/test-ctl-units
+tests_unit_test_ctl_units_LDADD = libctl.la $(CMOCKA_LIBS)
+
 UNIT_TESTS += tests/unit/test-codec
 tests_unit_test_codec_SOURCES = tests/unit/test-codec.c tests/lib/fill.c tests/lib/fill.h
 tests_unit_test_codec_LDADD = $(UNIT_PROTO)

@@ -45,7 +45,7 @@ static void print_event(const struct ctl *ctl, const struct event *e)
         bool bad = strcmp(e->kind, "oom") == 0 || strcmp(e->kind, "warning") == 0 || strcmp(e->kind, "gap") == 0;
 
         if (ctl->format == FORMAT_JSON) {
-                print_message(stdout, &desc_event, e, -1);
+                out_message(stdout, &desc_event, e, -1);
                 putchar('\n');
                 return;
         }

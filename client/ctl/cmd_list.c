@@ -103,7 +103,7 @@ static int run(struct ctl *ctl, const struct args *args)
                 for (size_t i = 0; i < n; i++)
                         printf("%s\n", list->containers.items[i].id);
         } else if (ctl->format == FORMAT_JSON) {
-                print_list(stdout, &desc_state_result, list->containers.items, n, 0);
+                out_list(stdout, &desc_state_result, list->containers.items, n, 0);
                 putchar('\n');
         } else {
                 status = print_table_of(ctl, list, all);

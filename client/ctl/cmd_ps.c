@@ -110,7 +110,7 @@ static int print_ps(const struct ctl *ctl, const struct ps_result *ps)
                         continue;
                 if (ctl->format == FORMAT_JSON) {
                         fputs(first ? "\n  " : ",\n  ", stdout);
-                        print_message(stdout, &desc_ps_row, &row, -1);
+                        out_message(stdout, &desc_ps_row, &row, -1);
                         first = false;
                         continue;
                 }

@@ -125,7 +125,7 @@ static int one(struct ctl *ctl, const struct target *target, struct samples *sam
                 if (t) {
                         row(t, reply.result, percent);
                 } else if (!quiet) {
-                        print_message(stdout, &desc_stats_result, reply.result, -1);
+                        out_message(stdout, &desc_stats_result, reply.result, -1);
                         putchar('\n');
                 }
         }

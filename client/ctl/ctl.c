@@ -201,7 +201,7 @@ int ctl_option_duration(const struct ctl *ctl, const struct args *args, const ch
 
 void ctl_print_json(const struct message_desc *desc, const void *msg)
 {
-        print_message(stdout, desc, msg, 0);
+        out_message(stdout, desc, msg, 0);
         putchar('\n');
 }
 

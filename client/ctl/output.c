@@ -103,7 +103,7 @@ static void write_string(FILE *f, const char *text, size_t n)
         fputc('"', f);
 }
 
-void print_string(FILE *f, const char *text)
+void out_string(FILE *f, const char *text)
 {
         write_string(f, text ? text : "", text ? strlen(text) : 0);
 }
@@ -122,21 +122,21 @@ static int deeper(int indent)
         return indent < 0 ? indent : indent + 1;
 }
 
-static void print_strings(FILE *f, const struct strs *list)
+static void out_strings(FILE *f, const struct strs *list)
 {
         fputc('[', f);
         for (size_t i = 0; i < list->n; i++) {
                 fputs(i > 0 ? ", " : "", f);
-                print_string(f, list->items[i]);
+                out_string(f, list->items[i]);
         }
         fputc(']', f);
 }
 
-static void print_field(FILE *f, const struct field_desc *field, const void *p, int indent)
+static void out_field(FILE *f, const struct field_desc *field, const void *p, int indent)
 {
         switch (field->kind) {
         case FIELD_STR:
-                print_string(f, *(const char *const *)p);
+                out_string(f, *(const char *const *)p);
                 break;
         case FIELD_BIN:
                 write_string(f, (const char *)((const struct blob *)p)->data, ((const struct blob *)p)->len);
@@ -154,24 +154,24 @@ static void print_field(FILE *f, const struct field_desc *field, const void *p, 
                 fputs(*(const bool *)p ? "true" : "false", f);
                 break;
         case FIELD_STRS:
-                print_strings(f, p);
+                out_strings(f, p);
                 break;
         case FIELD_MSG:
                 if (*(void *const *)p)
-                        print_message(f, field->message, *(void *const *)p, indent);
+                        out_message(f, field->message, *(void *const *)p, indent);
                 else
                         fputs("null", f);
                 break;
         case FIELD_MSGS: {
                 const struct list_empty *list = p; /* all lists have this layout */
 
-                print_list(f, field->message, list->items, list->n, indent);
+                out_list(f, field->message, list->items, list->n, indent);
                 break;
         }
         }
 }
 
-void print_message(FILE *f, const struct message_desc *desc, const void *msg, int indent)
+void out_message(FILE *f, const struct message_desc *desc, const void *msg, int indent)
 {
         int inner = deeper(indent);
 
@@ -182,16 +182,16 @@ void print_message(FILE *f, const struct message_desc *desc, const void *msg, in
                 if (i > 0)
                         fputs(indent < 0 ? ", " : ",", f);
                 newline(f, inner);
-                print_string(f, field->name);
+                out_string(f, field->name);
                 fputs(": ", f);
-                print_field(f, field, (const char *)msg + field->offset, inner);
+                out_field(f, field, (const char *)msg + field->offset, inner);
         }
         if (desc->n_fields > 0)
                 newline(f, indent);
         fputc('}', f);
 }
 
-void print_list(FILE *f, const struct message_desc *desc, const void *items, size_t n, int indent)
+void out_list(FILE *f, const struct message_desc *desc, const void *items, size_t n, int indent)
 {
         int inner = deeper(indent);
 
@@ -200,7 +200,7 @@ void print_list(FILE *f, const struct message_desc *desc, const void *items, siz
                 if (i > 0)
                         fputs(indent < 0 ? ", " : ",", f);
                 newline(f, inner);
-                print_message(f, desc, (const char *)items + i * desc->size, inner);
+                out_message(f, desc, (const char *)items + i * desc->size, inner);
         }
         if (n > 0)
                 newline(f, indent);
