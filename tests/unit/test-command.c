@@ -563,15 +563,21 @@ static void on_done_claim(struct command *c, const struct command_result *res)
 
 static void test_orphan(void **state)
 {
-        static const char script[] = "pid=$( (exit 9) >/dev/null & echo $!); while kill -0 $pid; do :; done; echo $pid";
+        /* the orphan ends only when its parent is gone, which might have reaped it */
+        static const char script[] = "pid=$( (read x <\"$0\"; exit 9) >/dev/null & echo $!); echo >\"$0\"\n"
+                                     "while kill -0 $pid; do :; done; echo $pid";
         struct test *t = *state;
+        char path[128];
 
-        add(t, COMMAND_CREATE, "a", script)->on_done = on_done_claim;
+        snprintf(path, sizeof(path), "%s/fifo", t->rig.dir);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        command_arg(add(t, COMMAND_CREATE, "a", script), path);
+        t->commands[0].on_done = on_done_claim;
         run(t, &t->commands[0]);
         assert_true(t->claimed);
         assert_int_equal(WEXITSTATUS(t->orphan.wait_status), 9);
 
-        add(t, COMMAND_CREATE, "a", script);
+        command_arg(add(t, COMMAND_CREATE, "a", script), path);
         run(t, &t->commands[1]); /* not claimed: forgotten */
         assert_int_equal(reaper_n_orphans(t->rig.reaper), 0);
 }
