@@ -9,7 +9,7 @@
 struct eventlog_entry { /* an event in memory, as it is in the file */
         struct eventlog_entry *prev, *next;
         uint64_t seq;
-        size_t size;    /* with the header */
+        size_t size;     /* with the header */
         uint8_t bytes[]; /* header and encoded event */
 };
 
@@ -31,7 +31,7 @@ struct eventlog {
         struct eventlog_entry *memory; /* utlist DL */
         struct eventlog_entry *owed;
         size_t n_written, written_bytes, n_owed, owed_bytes;
-        bool dropped; /* there was no room for what is owed */
+        bool dropped;             /* there was no room for what is owed */
         struct watch_timer retry; /* active only while something is owed */
 
         struct eventlog_reader *readers; /* utlist DL */

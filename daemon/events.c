@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Writing the log. An event gets its number, goes to the newest segment, and stays in memory for the readers that keep up,
- * who are woken at the end of the round. What cannot be written is owed: it stays in memory, is read from there, and is
- * written with the next event or by a timer, in order. Nothing is owed and no timer runs in ordinary life.
+ * Writing the log. An event gets its number, goes to the newest segment, and stays in memory for the readers that keep
+ * up, who are woken at the end of the round. What cannot be written is owed: it stays in memory, is read from there,
+ * and is written with the next event or by a timer, in order. Nothing is owed and no timer runs in ordinary life.
  *
  * Gaps are not written: a number that is missing between two entries, or before the first, is what a reader is told of.
- * So it does not matter how events came to be lost; what must hold is that no number is given twice. (A crash while events
- * are owed is the exception: their numbers go with them.)
+ * So it does not matter how events came to be lost; what must hold is that no number is given twice. (A crash while
+ * events are owed is the exception: their numbers go with them.)
  */
 
 #include "daemon/events.h"
@@ -25,10 +25,10 @@
 #include "daemon/record_store.h"
 
 #define CACHE_EVENTS 512 /* written ones kept in memory */
-#define CACHE_BYTES (512 * 1024)
-#define OWED_EVENTS 4096
-#define OWED_BYTES (4 * 1024 * 1024)
-#define RETRY_NS NSEC_PER_SEC
+#define CACHE_BYTES  (512 * 1024)
+#define OWED_EVENTS  4096
+#define OWED_BYTES   (4 * 1024 * 1024)
+#define RETRY_NS     NSEC_PER_SEC
 
 /* --- segments --- */
 static struct segment *newest_segment(struct eventlog *l)
@@ -135,7 +135,8 @@ static void bound_memory(struct eventlog *l)
                 while (l->n_written)
                         forget_written(l);
                 if (!l->dropped)
-                        log_error("event log %s: it cannot be written, and there is no memory for more events: the oldest that "
+                        log_error("event log %s: it cannot be written, and there is no memory for more events: the "
+                                  "oldest that "
                                   "are not written are dropped, from number %llu on",
                                   l->dir, (unsigned long long)l->owed->seq);
                 l->dropped = true;
@@ -180,7 +181,8 @@ static void write_owed(struct eventlog *l)
                 if (waited)
                         log_info("event log %s: all that was owed is written", l->dir);
         } else if (!waited) {
-                log_error("event log %s cannot be written: %s: events are kept in memory; make room", l->dir, strerror(-r));
+                log_error("event log %s cannot be written: %s: events are kept in memory; make room", l->dir,
+                          strerror(-r));
                 watch_timer_arm(&l->retry, RETRY_NS);
         }
 }
@@ -220,7 +222,8 @@ static int encode_somehow(const struct event *ev, struct buf *ret, struct error 
 
         if (encode(ev, ret, &why) == 0)
                 return 0;
-        log_warn("event %s of \"%s\": kept without its message and mounts: %s", ev->kind, ev->id ? ev->id : "", why.message);
+        log_warn("event %s of \"%s\": kept without its message and mounts: %s", ev->kind, ev->id ? ev->id : "",
+                 why.message);
         plain.message = "";
         plain.rootfs = (struct list_mount){ 0 };
         buf_deinit(ret);
@@ -363,7 +366,8 @@ static void on_wake(struct deferred *d)
         eventlog_readers_wake(container_of(d, struct eventlog, wake));
 }
 
-int eventlog_open(struct eventlog **ret, struct loop *loop, const char *dir, const struct eventlog_options *options, struct error *err)
+int eventlog_open(struct eventlog **ret, struct loop *loop, const char *dir, const struct eventlog_options *options,
+                  struct error *err)
 {
         _cleanup_(eventlog_freep) struct eventlog *l = calloc(1, sizeof(*l));
         int r;
@@ -380,7 +384,8 @@ int eventlog_open(struct eventlog **ret, struct loop *loop, const char *dir, con
                 return error_set(err, REASON_NO_RESOURCES, "no memory");
         l->dir_fd = record_subdir(AT_FDCWD, dir, true);
         if (l->dir_fd < 0)
-                return error_set_errno(err, reason_of_errno(l->dir_fd), l->dir_fd, "cannot open or make the directory %s", dir);
+                return error_set_errno(err, reason_of_errno(l->dir_fd), l->dir_fd,
+                                       "cannot open or make the directory %s", dir);
         r = load_segments(l);
         if (r < 0)
                 return error_set_errno(err, reason_of_errno(r), r, "cannot read the event log in %s", dir);

@@ -24,12 +24,15 @@ int eventlog_open(struct eventlog **ret, struct loop *loop, const char *dir, con
 struct eventlog *eventlog_free(struct eventlog *l);
 DEFINE_CLEANUP(struct eventlog *, eventlog_free)
 
-/* Appends: sets ev->seq and, if 0, ev->time. Returns 0 or -1: a full disk loses no event: it is kept in memory (bounded)
- * and written when there is room; what cannot be kept leaves a gap marker. */
+/* Appends: sets ev->seq and, if 0, ev->time. Returns 0 or -1 (no memory). A full disk loses no event: it is kept in memory
+ * (bounded), readers get it from there, and it is written when there is room; what cannot be kept becomes a gap. Readers
+ * are woken at the end of the round, never from inside. An event with a message that is not text, or of more than 1 MiB, is
+ * kept without its message and mounts. */
 int eventlog_append(struct eventlog *l, struct event *ev, struct error *err);
 uint64_t eventlog_newest(const struct eventlog *l); /* 0: empty */
 
-/* Fills ret with events that match params->since/max and the filters; may be empty. Memory comes from a. */
+/* Fills ret with events that match params->since/max and the filters; may be empty also where ret->next <= ret->newest (a
+ * call looks at half a MiB at most): then go on with next. Memory comes from a; only what matches takes any. */
 int eventlog_read(struct eventlog *l, const struct events_params *params, struct arena *a, struct events_result *ret, struct error *err);
 
 /* Answers the method events.read: at once if there is something, else when there is, or after the timeout (then with an

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Reading the log: first from the segments, then from memory. A call looks at a bounded number of bytes, finds what matches
- * among them, and says where to go on, so that a reader with a narrow filter and an old cursor does not stall the loop.
+ * Reading the log: first from the segments, then from memory. A call looks at a bounded number of bytes, finds what
+ * matches among them, and says where to go on, so that a reader with a narrow filter and an old cursor does not stall
+ * the loop.
  *
  * `expected` is the heart of it: the number that must come next. What comes instead tells a gap.
  */
@@ -13,8 +14,8 @@
 #include "base/log.h"
 #include "daemon/eventlog.h"
 
-#define SCAN_BYTES (512 * 1024)       /* looked at in one call */
-#define ANSWER_BYTES (4 * 1024 * 1024) /* encoded events in one answer: a message has at most LIMIT_MESSAGE */
+#define SCAN_BYTES    (512 * 1024)      /* looked at in one call */
+#define ANSWER_BYTES  (4 * 1024 * 1024) /* encoded events in one answer: a message has at most LIMIT_MESSAGE */
 #define SCRATCH_BYTES (256 * 1024)
 
 struct reading {
@@ -55,10 +56,13 @@ static void add(struct reading *rd, const struct event *ev)
                 rd->done = true;
 }
 
-/* The events from `expected` to before `to` are gone. Every reader is told, whatever its filter: they may have matched. */
+/* The events from `expected` to before `to` are gone. Every reader is told, whatever its filter: they may have matched.
+ */
 static void add_gap(struct reading *rd, uint64_t to)
 {
-        struct event gap = { .seq = rd->expected, .time = clock_realtime_ns(), .kind = event_kind_name(EVENT_GAP),
+        struct event gap = { .seq = rd->expected,
+                             .time = clock_realtime_ns(),
+                             .kind = event_kind_name(EVENT_GAP),
                              .lost = to - rd->expected };
         const struct event *copy = message_copy(&desc_event, &gap, rd->arena);
 
@@ -78,7 +82,8 @@ static bool contains(const uint8_t *data, size_t len, const char *text)
 /* Text of an event is in its encoding as it is: most that do not match need not be decoded. */
 static bool may_match(const struct events_params *p, const uint8_t *data, size_t len)
 {
-        return contains(data, len, p->id) && contains(data, len, p->ns) && (!p->only_owner || contains(data, len, p->owner));
+        return contains(data, len, p->id) && contains(data, len, p->ns) &&
+               (!p->only_owner || contains(data, len, p->owner));
 }
 
 static bool matches(const struct events_params *p, const struct event *ev)
@@ -95,7 +100,8 @@ static const struct event *decode(struct reading *rd, const uint8_t *data, size_
 
         if (message_decode(&desc_event, data, len, a, &ev, &err) == 0)
                 return ev;
-        log_warn("event log %s: event %llu cannot be read: %s", rd->log->dir, (unsigned long long)rd->expected, err.message);
+        log_warn("event log %s: event %llu cannot be read: %s", rd->log->dir, (unsigned long long)rd->expected,
+                 err.message);
         return NULL;
 }
 
@@ -175,8 +181,8 @@ static void read_segment(struct reading *rd, struct segment *s, uint64_t before)
         }
         segment_cursor_close(&c);
         if (r < 0 && !s->warned) {
-                log_warn("event log %s: the file with event %llu cannot be read: %s", rd->log->dir, (unsigned long long)rd->expected,
-                         strerror(-r));
+                log_warn("event log %s: the file with event %llu cannot be read: %s", rd->log->dir,
+                         (unsigned long long)rd->expected, strerror(-r));
                 s->warned = true;
         }
 }
@@ -217,7 +223,8 @@ static void read_all(struct reading *rd)
                 add_gap(rd, l->newest + 1);
 }
 
-int eventlog_read(struct eventlog *l, const struct events_params *params, struct arena *a, struct events_result *ret, struct error *err)
+int eventlog_read(struct eventlog *l, const struct events_params *params, struct arena *a, struct events_result *ret,
+                  struct error *err)
 {
         struct events_params p = *params;
         struct reading rd = { .log = l, .params = &p, .arena = a, .max = p.max, .err = err, .expected = p.since };

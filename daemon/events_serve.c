@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The long poll. A reader that finds nothing is parked, with where it got to; it looks again when something was appended
- * (all readers together, at the end of the round), and is answered when it found something or its time is over. One that
- * has a long way to go through old events takes it in steps, one a turn of the loop.
+ * The long poll. A reader that finds nothing is parked, with where it got to; it looks again when something was
+ * appended (all readers together, at the end of the round), and is answered when it found something or its time is
+ * over. One that has a long way to go through old events takes it in steps, one a turn of the loop.
  */
 
 #include <utlist.h>
@@ -102,8 +102,8 @@ void eventlog_readers_wake(struct eventlog *l)
         struct eventlog_reader *r, *next;
 
         DL_FOREACH_SAFE(l->readers, r, next)
-                if (!reader_look(r, false))
-                        wait_for_deadline(r);
+        if (!reader_look(r, false))
+                wait_for_deadline(r);
 }
 
 void eventlog_flush_readers(struct eventlog *l)

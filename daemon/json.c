@@ -81,7 +81,8 @@ static int base64_value(char c)
         return p ? (int)(p - base64_alphabet) : -1;
 }
 
-/* Decodes len (a multiple of 4, not 0) characters to out, which has room for len / 4 * 3 bytes. Returns how many, or -1. */
+/* Decodes len (a multiple of 4, not 0) characters to out, which has room for len / 4 * 3 bytes. Returns how many, or
+ * -1. */
 static ssize_t base64_decode(const char *text, size_t len, uint8_t *out)
 {
         size_t pad = text[len - 1] != '=' ? 0 : text[len - 2] != '=' ? 1 : 2;
@@ -108,15 +109,16 @@ static ssize_t base64_decode(const char *text, size_t len, uint8_t *out)
 }
 
 /* --- encoding --- */
-static json_t *encode_message(const struct message_desc *desc, const void *msg, const struct path *path, struct error *err);
+static json_t *encode_message(const struct message_desc *desc, const void *msg, const struct path *path,
+                              struct error *err);
 
 static json_t *encode_str(const char *s, const struct path *path, struct error *err)
 {
         json_t *v = json_string(s ? s : "");
 
         if (!v)
-                error_set(err, REASON_INTERNAL, "%s: the text cannot be written as JSON: it is not UTF-8 (or no memory)",
-                          PATH_TEXT(path));
+                error_set(err, REASON_INTERNAL,
+                          "%s: the text cannot be written as JSON: it is not UTF-8 (or no memory)", PATH_TEXT(path));
         return v;
 }
 
@@ -204,7 +206,8 @@ static json_t *encode_value(const struct field_desc *f, const void *member, cons
         return v;
 }
 
-static json_t *encode_message(const struct message_desc *desc, const void *msg, const struct path *path, struct error *err)
+static json_t *encode_message(const struct message_desc *desc, const void *msg, const struct path *path,
+                              struct error *err)
 {
         _cleanup_(json_decrefp) json_t *object = json_object();
 
@@ -314,8 +317,8 @@ static int decode_bin(const json_t *v, uint64_t limit, struct arena *a, struct b
         if (n < 0)
                 return error_set(err, REASON_CORRUPT, "%s: the string is not base64", PATH_TEXT(path));
         if (limit && (uint64_t)n > limit)
-                return error_set(err, REASON_CORRUPT, "%s: %zd bytes: at most %" PRIu64 " are allowed", PATH_TEXT(path), n,
-                                 limit);
+                return error_set(err, REASON_CORRUPT, "%s: %zd bytes: at most %" PRIu64 " are allowed", PATH_TEXT(path),
+                                 n, limit);
         *ret = (struct blob){ .data = data, .len = (size_t)n };
         return 0;
 }
@@ -333,8 +336,8 @@ static int decode_number(const json_t *v, uint64_t max, uint64_t *ret, const str
         return 0;
 }
 
-static int decode_list(const struct field_desc *f, const json_t *v, struct arena *a, void *member, const struct path *path,
-                       struct error *err)
+static int decode_list(const struct field_desc *f, const json_t *v, struct arena *a, void *member,
+                       const struct path *path, struct error *err)
 {
         size_t n = json_array_size(v), size = f->kind == FIELD_STRS ? sizeof(char *) : f->message->size;
         uint64_t limit = f->kind == FIELD_STRS ? LIMIT_LIST : f->limit; /* of strs, f->limit is that of each text */
@@ -343,8 +346,8 @@ static int decode_list(const struct field_desc *f, const json_t *v, struct arena
         if (!json_is_array(v))
                 return wrong_type(path, "an array", v, err);
         if (limit && n > limit)
-                return error_set(err, REASON_CORRUPT, "%s: %zu entries: at most %" PRIu64 " are allowed", PATH_TEXT(path), n,
-                                 limit);
+                return error_set(err, REASON_CORRUPT, "%s: %zu entries: at most %" PRIu64 " are allowed",
+                                 PATH_TEXT(path), n, limit);
         if (n == 0)
                 return 0;
         list.items = arena_alloc(a, n * size);
@@ -366,8 +369,8 @@ static int decode_list(const struct field_desc *f, const json_t *v, struct arena
         return 0;
 }
 
-static int decode_msg(const struct field_desc *f, const json_t *v, struct arena *a, void *member, const struct path *path,
-                      struct error *err)
+static int decode_msg(const struct field_desc *f, const json_t *v, struct arena *a, void *member,
+                      const struct path *path, struct error *err)
 {
         void *msg;
 
@@ -398,8 +401,8 @@ static int decode_bool(const json_t *v, bool *ret, const struct path *path, stru
         return 0;
 }
 
-static int decode_value(const struct field_desc *f, const json_t *v, struct arena *a, void *member, const struct path *path,
-                        struct error *err)
+static int decode_value(const struct field_desc *f, const json_t *v, struct arena *a, void *member,
+                        const struct path *path, struct error *err)
 {
         uint64_t number;
 
@@ -453,7 +456,8 @@ static int decode_message(const struct message_desc *desc, const json_t *object,
         return 0;
 }
 
-int json_decode(const struct message_desc *desc, const char *text, size_t len, struct arena *a, void **ret, struct error *err)
+int json_decode(const struct message_desc *desc, const char *text, size_t len, struct arena *a, void **ret,
+                struct error *err)
 {
         _cleanup_(json_decrefp) json_t *object = NULL;
         const char *nul;

@@ -4,7 +4,7 @@
 /*
  * JSON <-> structs by the same descriptions that the RPC uses (proto.h), for records that an operator can read.
  * bin fields are base64 text; u64 values above 2^63 are refused. Unknown members are ignored (a record of a newer minor
- * version), wrong types and values over their limits are errors with line and column or the member's name.
+ * version), repeated ones, wrong types and values over their limits are errors with line and column or the member's path (reason CORRUPT).
  */
 
 #include "base/buf.h"

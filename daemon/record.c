@@ -4,9 +4,9 @@
  * The state directory. Everything is opened below a directory that is open already, never through a symbolic link, so
  * that nothing planted in the tree leads out of it; names are ids (id_check), so none is "..".
  *
- * The lock is an fcntl(2) record lock on ROOT/lock. Unlike flock(2) and open file description locks it is not shared with
- * forked children, so a child that hangs before its exec (opening a client's path) cannot keep the next daemon out.
- * meta.json is removed last: a container whose removal was cut short is found again, and removed again.
+ * The lock is an fcntl(2) record lock on ROOT/lock. Unlike flock(2) and open file description locks it is not shared
+ * with forked children, so a child that hangs before its exec (opening a client's path) cannot keep the next daemon
+ * out. meta.json is removed last: a container whose removal was cut short is found again, and removed again.
  */
 
 #include "daemon/record.h"
@@ -24,15 +24,15 @@
 #include "daemon/record_store.h"
 #include "proto/desc.h"
 
-#define META "meta.json"
+#define META     "meta.json"
 #define META_TMP ".meta.json.tmp" /* of base/atomicfile.c: all that a daemon killed before its first save may leave */
 #define NO_OWNER "_"              /* not an id, so no owner has this directory's name */
 
-#define KIND_msg_create_params .kind = FIELD_MSG, .message = &desc_create_params
-#define KIND_msg_record_process .kind = FIELD_MSG, .message = &desc_record_process
+#define KIND_msg_create_params   .kind = FIELD_MSG, .message = &desc_create_params
+#define KIND_msg_record_process  .kind = FIELD_MSG, .message = &desc_record_process
 #define KIND_msgs_record_process .kind = FIELD_MSGS, .message = &desc_record_process
 #define KIND_msgs_record_command .kind = FIELD_MSGS, .message = &desc_record_command
-#define KIND_msgs_record_answer .kind = FIELD_MSGS, .message = &desc_record_answer
+#define KIND_msgs_record_answer  .kind = FIELD_MSGS, .message = &desc_record_answer
 RECORD_MESSAGES(MESSAGE_DESC)
 
 /* What every version of a record has, and will have. */
@@ -138,7 +138,8 @@ static int open_root(struct record_store *s, const char *root, struct error *err
                                  "choose another one, or change its owner",
                                  s->root, (unsigned)st.st_uid, (unsigned)geteuid());
         if ((st.st_mode & 07777) != 0711 && fchmod(s->root_fd, 0711) < 0)
-                return error_set_errno(err, reason_of_errno(errno), errno, "cannot change the mode of %s to 0711", s->root);
+                return error_set_errno(err, reason_of_errno(errno), errno, "cannot change the mode of %s to 0711",
+                                       s->root);
         return 0;
 }
 
@@ -152,10 +153,11 @@ static int lock_held(struct record_store *s, const struct flock *lock, struct er
                 pid = holder.l_pid;
         if (pid <= 0 && fd_read_small(s->lock_fd, NULL, text, sizeof(text)) > 0) /* of another pid namespace */
                 pid = strtol(text, NULL, 10);
-        return error_set(err, REASON_ALREADY_EXISTS,
-                         "another process, pid %ld, has the state directory %s (it holds %s/lock): stop it first, or use "
-                         "another directory with --root",
-                         pid, s->root, s->root);
+        return error_set(
+                err, REASON_ALREADY_EXISTS,
+                "another process, pid %ld, has the state directory %s (it holds %s/lock): stop it first, or use "
+                "another directory with --root",
+                pid, s->root, s->root);
 }
 
 static int take_lock(struct record_store *s, struct error *err)
@@ -166,7 +168,8 @@ static int take_lock(struct record_store *s, struct error *err)
 
         s->lock_fd = openat(s->root_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
         if (s->lock_fd < 0)
-                return error_set_errno(err, reason_of_errno(errno), errno, "cannot open the lock file %s/lock", s->root);
+                return error_set_errno(err, reason_of_errno(errno), errno, "cannot open the lock file %s/lock",
+                                       s->root);
         if (fcntl(s->lock_fd, F_SETLK, &lock) < 0) {
                 if (errno == EACCES || errno == EAGAIN)
                         return lock_held(s, &lock, err);
@@ -234,7 +237,8 @@ static int check_names(const char *owner, const char *ns, const char *id, struct
 }
 
 /* Opens the parent (state/OWNER/NS) and the directory itself. *ret_parent may be open after a failure too. */
-static int open_dirs(struct record_store *s, const char *owner, const char *ns, const char *id, bool create, int *ret_parent)
+static int open_dirs(struct record_store *s, const char *owner, const char *ns, const char *id, bool create,
+                     int *ret_parent)
 {
         _cleanup_(fd_closep) int owner_fd = record_subdir(s->state_fd, owner_dir(owner), create);
 
@@ -245,21 +249,23 @@ static int open_dirs(struct record_store *s, const char *owner, const char *ns, 
 }
 
 /* Not through a link, and not at a file: ELOOP and ENOTDIR of openat. */
-static int dir_error(struct record_store *s, int r, const char *owner, const char *ns, const char *id, struct error *err)
+static int dir_error(struct record_store *s, int r, const char *owner, const char *ns, const char *id,
+                     struct error *err)
 {
         if (r == -ENOENT)
-                return error_set(err, REASON_NOT_FOUND, "there is no directory %s/state/%s/%s/%s", s->root, owner_dir(owner), ns,
-                                 id);
+                return error_set(err, REASON_NOT_FOUND, "there is no directory %s/state/%s/%s/%s", s->root,
+                                 owner_dir(owner), ns, id);
         if (r == -ELOOP || r == -ENOTDIR)
                 return error_set(err, REASON_CORRUPT,
                                  "%s/state/%s/%s/%s, or a directory on the way to it, is a symbolic link or a file, "
                                  "which sandboxd did not make: remove it",
                                  s->root, owner_dir(owner), ns, id);
-        return error_set_errno(err, reason_of_errno(r), r, "cannot open or make the directory %s/state/%s/%s/%s", s->root,
-                               owner_dir(owner), ns, id);
+        return error_set_errno(err, reason_of_errno(r), r, "cannot open or make the directory %s/state/%s/%s/%s",
+                               s->root, owner_dir(owner), ns, id);
 }
 
-int record_dir_open(struct record_store *s, const char *owner, const char *ns, const char *id, bool create, struct error *err)
+int record_dir_open(struct record_store *s, const char *owner, const char *ns, const char *id, bool create,
+                    struct error *err)
 {
         _cleanup_(fd_closep) int parent = -1;
         int fd;
@@ -285,7 +291,8 @@ int record_save(int dirfd, const struct container_record *rec, struct error *err
         if (json_encode(&desc_container_record, &copy, &text, err) < 0)
                 return error_wrap(err, "cannot write the record of a container");
         r = atomicfile_write(dirfd, META, buf_head(&text), buf_len(&text), 0600);
-        return r < 0 ? error_set_errno(err, reason_of_errno(r), r, "cannot write the record " META " of a container") : 0;
+        return r < 0 ? error_set_errno(err, reason_of_errno(r), r, "cannot write the record " META " of a container")
+                     : 0;
 }
 
 /* --- removing --- */
@@ -304,8 +311,8 @@ static int unlink_all(int dirfd, struct error *err)
                         continue;
                 if (errno == EISDIR && unlinkat(dirfd, names[i], AT_REMOVEDIR) == 0)
                         continue;
-                r = error_set_errno(err, reason_of_errno(errno), errno, "cannot remove \"%s\", look at it and remove it by hand",
-                                    names[i]);
+                r = error_set_errno(err, reason_of_errno(errno), errno,
+                                    "cannot remove \"%s\", look at it and remove it by hand", names[i]);
         }
         record_names_free(names, n);
         if (r == 0 && unlinkat(dirfd, META_TMP, 0) < 0 && errno != ENOENT)
@@ -344,8 +351,9 @@ int record_remove(struct record_store *s, const char *owner, const char *ns, con
                 if (unlink_all(fd, err) < 0)
                         return error_wrap(err, "%s/state/%s/%s/%s", s->root, owner_dir(owner), ns, id);
                 if (unlinkat(fd, META, 0) < 0 && errno != ENOENT)
-                        return error_set_errno(err, reason_of_errno(errno), errno, "cannot remove %s/state/%s/%s/%s/" META,
-                                               s->root, owner_dir(owner), ns, id);
+                        return error_set_errno(err, reason_of_errno(errno), errno,
+                                               "cannot remove %s/state/%s/%s/%s/" META, s->root, owner_dir(owner), ns,
+                                               id);
                 if (remove_dir(parent, id, err) < 0)
                         return -1;
         }
@@ -364,10 +372,11 @@ static int check_version(const char *text, size_t len, struct error *err)
         if (json_decode(&desc_record_head, text, len, a, &head, err) < 0)
                 return -1;
         if (((struct record_head *)head)->version > RECORD_VERSION)
-                return error_set(err, REASON_NOT_SUPPORTED,
-                                 "written by a newer sandboxd (version %u of the record, this sandboxd knows up to %d): "
-                                 "start the newer sandboxd again, or remove the container with it first; nothing was changed",
-                                 ((struct record_head *)head)->version, RECORD_VERSION);
+                return error_set(
+                        err, REASON_NOT_SUPPORTED,
+                        "written by a newer sandboxd (version %u of the record, this sandboxd knows up to %d): "
+                        "start the newer sandboxd again, or remove the container with it first; nothing was changed",
+                        ((struct record_head *)head)->version, RECORD_VERSION);
         return 0;
 }
 
@@ -394,14 +403,16 @@ static int read_record(int dirfd, struct arena *a, struct container_record **ret
 }
 
 /* A record that was moved or copied must not make a second owner of the same container. */
-static int check_place(const struct container_record *rec, const char *owner, const char *ns, const char *id, struct error *err)
+static int check_place(const struct container_record *rec, const char *owner, const char *ns, const char *id,
+                       struct error *err)
 {
         const struct create_params *p = rec->params;
 
-        if (!p || (strcmp(p->owner, owner) == 0 && strcmp(*p->ns ? p->ns : "default", ns) == 0 && strcmp(p->id, id) == 0))
+        if (!p ||
+            (strcmp(p->owner, owner) == 0 && strcmp(*p->ns ? p->ns : "default", ns) == 0 && strcmp(p->id, id) == 0))
                 return 0;
-        return error_set(err, REASON_CORRUPT, META ": it is the record of another container, \"%s/%s/%s\"", p->owner, p->ns,
-                         p->id);
+        return error_set(err, REASON_CORRUPT, META ": it is the record of another container, \"%s/%s/%s\"", p->owner,
+                         p->ns, p->id);
 }
 
 /* Made, and the daemon was killed before the first save: nothing has been done for this container yet. */
@@ -411,7 +422,8 @@ static bool is_unborn(int dirfd)
         char **names;
         size_t n;
 
-        if (fstatat(dirfd, META, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT || record_names(dirfd, &names, &n) < 0)
+        if (fstatat(dirfd, META, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT ||
+            record_names(dirfd, &names, &n) < 0)
                 return false;
         record_names_free(names, n);
         return n == 0;
@@ -462,7 +474,8 @@ static int each_name(struct each *e, int dirfd, const char *what, level_fn fn, s
         int r = record_names(dirfd, &names, &n);
 
         if (r < 0)
-                return error_set_errno(err, reason_of_errno(r), r, "cannot list the state directory %s", e->store->root);
+                return error_set_errno(err, reason_of_errno(r), r, "cannot list the state directory %s",
+                                       e->store->root);
         for (size_t i = 0; i < n && r == 0; i++) {
                 struct error why = ERROR_NULL;
 
@@ -481,7 +494,8 @@ static int open_level(struct each *e, int dirfd, const char *name)
         int fd = record_subdir(dirfd, name, false);
 
         if (fd < 0 && fd != -ENOENT)
-                log_warn("state directory %s: \"%s\" ignored: it is not a directory that can be read", e->store->root, name);
+                log_warn("state directory %s: \"%s\" ignored: it is not a directory that can be read", e->store->root,
+                         name);
         return fd;
 }
 

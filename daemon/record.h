@@ -67,8 +67,9 @@ RECORD_MESSAGES(MESSAGE_DESC_DECL)
 
 struct record_store; /* the state directory, its lock */
 
-/* Opens (makes) ROOT, 0711, and its sub-directories 0700, and takes the lock file: -1 with a clear error if another daemon
- * has it. */
+/* Opens (makes) ROOT, 0711, and its sub-directories 0700, and takes the lock: an fcntl(2) record lock (F_SETLK, F_WRLCK,
+ * from 0 on) of ROOT/lock. Whoever acts on the state directory instead of the daemon takes the same one first. -1 with
+ * ALREADY_EXISTS, and the pid that has it, if another daemon does. One store in a process: closing ROOT/lock gives it up. */
 int record_store_open(struct record_store **ret, const char *root, struct error *err);
 struct record_store *record_store_free(struct record_store *s);
 DEFINE_CLEANUP(struct record_store *, record_store_free)
@@ -79,12 +80,14 @@ int record_dir_open(struct record_store *s, const char *owner, const char *ns, c
 /* Its absolute path, in the arena. */
 const char *record_dir_path(struct record_store *s, const char *owner, const char *ns, const char *id, struct arena *a);
 
+/* Sets rec's version itself. On failure the file is what it was. */
 int record_save(int dirfd, const struct container_record *rec, struct error *err);
 /* Removes the container's directory with all in it (bounded work: only files that we make), and empty parents. Idempotent. */
 int record_remove(struct record_store *s, const char *owner, const char *ns, const char *id, struct error *err);
 
-/* Calls fn for every container directory at start: rec is NULL and err set for one that cannot be read (truncated,
- * corrupt, of a newer version). The arena belongs to fn's owner: record_each frees what fn does not take (by setting *a NULL). */
+/* Calls fn for every container directory at start: rec is NULL and err set for one that cannot be read: CORRUPT (truncated,
+ * damaged, a link, or the record of another container), NOT_SUPPORTED (of a newer version), NOT_FOUND (there are files but
+ * no meta.json). A directory with nothing in it, made just before a crash, is removed without a word. The arena belongs to fn's owner: record_each frees what fn does not take (by setting *a NULL). */
 typedef void (*record_each_fn)(void *data, const char *owner, const char *ns, const char *id, struct container_record *rec,
                                struct arena **a, const struct error *err);
 int record_each(struct record_store *s, record_each_fn fn, void *data, struct error *err);

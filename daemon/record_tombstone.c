@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Tombstones: a ring of small files, numbered; the oldest goes when there are too many. A number is never used twice while
- * its file is there, so a file is written once and a reader needs no order but the names'.
+ * Tombstones: a ring of small files, numbered; the oldest goes when there are too many. A number is never used twice
+ * while its file is there, so a file is written once and a reader needs no order but the names'.
  */
 
 #include "daemon/record.h"
@@ -21,10 +21,11 @@
 
 #define NAME_SIZE 32 /* "00000000000000000001.json" */
 
-#define KIND_msg_record_answer .kind = FIELD_MSG, .message = &desc_record_answer
+#define KIND_msg_record_answer          .kind = FIELD_MSG, .message = &desc_record_answer
 #define FIELD_C_msg_record_answer(name) struct record_answer *name;
 #define FIELDS_record_tombstone(F)                                                                                     \
-        F(str, container_key, LIMIT_PATH, REQUIRED, "OWNER/NS/ID") F(msg_record_answer, answer, 0, REQUIRED, "the answer")
+        F(str, container_key, LIMIT_PATH, REQUIRED, "OWNER/NS/ID")                                                     \
+        F(msg_record_answer, answer, 0, REQUIRED, "the answer")
 MESSAGE_C(record_tombstone, "an answer that outlives its container")
 MESSAGE_DESC_DECL(record_tombstone, "")
 MESSAGE_DESC(record_tombstone, "an answer that outlives its container")
@@ -93,7 +94,8 @@ int record_tombstones_open(struct record_store *s)
         return 0;
 }
 
-int record_tombstone_save(struct record_store *s, const char *container_key, const struct record_answer *answer, struct error *err)
+int record_tombstone_save(struct record_store *s, const char *container_key, const struct record_answer *answer,
+                          struct error *err)
 {
         struct record_answer copy = *answer;
         struct record_tombstone tombstone = { .container_key = container_key, .answer = &copy };
@@ -103,16 +105,18 @@ int record_tombstone_save(struct record_store *s, const char *container_key, con
 
         if (json_encode(&desc_record_tombstone, &tombstone, &text, err) < 0)
                 return error_wrap(err, "cannot keep an answer of %s", container_key);
-        r = atomicfile_write(s->tombstones_fd, tombstone_name(s->tombstone_next, name), buf_head(&text), buf_len(&text), 0600);
+        r = atomicfile_write(s->tombstones_fd, tombstone_name(s->tombstone_next, name), buf_head(&text), buf_len(&text),
+                             0600);
         if (r < 0)
-                return error_set_errno(err, reason_of_errno(r), r, "cannot keep an answer of %s in %s/tombstones", container_key,
-                                       s->root);
+                return error_set_errno(err, reason_of_errno(r), r, "cannot keep an answer of %s in %s/tombstones",
+                                       container_key, s->root);
         s->tombstone_next++;
         trim(s);
         return 0;
 }
 
-static int read_tombstone(struct record_store *s, const char *name, record_tombstone_fn fn, void *data, struct error *err)
+static int read_tombstone(struct record_store *s, const char *name, record_tombstone_fn fn, void *data,
+                          struct error *err)
 {
         _cleanup_(arena_freep) struct arena *a = arena_new();
         _cleanup_(freep) char *text = NULL;

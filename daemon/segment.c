@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What may be in a file: good entries, then either nothing, or the beginning of an entry whose writer was killed (a file
- * grows byte by byte, so such an entry is always short), or damage. After damage nothing of the file is used, but it is
- * searched for entries that can still be recognised, so that no number which somebody was told is given to another event.
+ * What may be in a file: good entries, then either nothing, or the beginning of an entry whose writer was killed (a
+ * file grows byte by byte, so such an entry is always short), or damage. After damage nothing of the file is used, but
+ * it is searched for entries that can still be recognised, so that no number which somebody was told is given to
+ * another event.
  */
 
 #include "daemon/segment.h"
@@ -18,10 +19,10 @@
 #include <zlib.h>
 #include "base/fd.h"
 
-#define MARK_EVERY 64        /* entries */
-#define READ_SIZE 65536      /* bytes read at once */
-#define PREFIX "seg-"
-#define SEARCH_WORK 16       /* after damage: at most so many times the file's bytes are summed */
+#define MARK_EVERY  64    /* entries */
+#define READ_SIZE   65536 /* bytes read at once */
+#define PREFIX      "seg-"
+#define SEARCH_WORK 16                  /* after damage: at most so many times the file's bytes are summed */
 #define SEARCH_JUMP (UINT64_C(1) << 32) /* a number so far ahead is not one of ours */
 
 const char *segment_name(uint64_t first, char buf[SEGMENT_NAME_SIZE])
@@ -39,7 +40,8 @@ bool segment_name_parse(const char *name, uint64_t *ret_first)
         errno = 0;
         *ret_first = strtoull(name + strlen(PREFIX), NULL, 10);
         /* numbers near the end of the range would not leave room to count on */
-        return errno == 0 && *ret_first > 0 && *ret_first < INT64_MAX && strcmp(segment_name(*ret_first, buf), name) == 0;
+        return errno == 0 && *ret_first > 0 && *ret_first < INT64_MAX &&
+               strcmp(segment_name(*ret_first, buf), name) == 0;
 }
 
 void segment_init(struct segment *s, uint64_t first)
@@ -135,7 +137,8 @@ static uint64_t search(const uint8_t *data, size_t size, uint64_t last)
 
         for (size_t at = 0; size - at > SEGMENT_HEADER;) {
                 h = header_read(data + at);
-                if (h.seq <= highest || h.seq - last >= SEARCH_JUMP || h.len == 0 || h.len > size - at - SEGMENT_HEADER) {
+                if (h.seq <= highest || h.seq - last >= SEARCH_JUMP || h.len == 0 ||
+                    h.len > size - at - SEGMENT_HEADER) {
                         at++;
                         continue;
                 }
@@ -245,7 +248,8 @@ void segment_cursor_close(struct segment_cursor *c)
 /* Makes the `need` bytes at c->offset be in the buffer. */
 static int fill(struct segment_cursor *c, size_t need)
 {
-        size_t have = c->buf_offset + c->buf_len - c->offset; /* the offset is never before the buffer or behind its end */
+        size_t have =
+                c->buf_offset + c->buf_len - c->offset; /* the offset is never before the buffer or behind its end */
         size_t size = need > READ_SIZE ? need : READ_SIZE;
 
         if (have >= need)
@@ -263,7 +267,8 @@ static int fill(struct segment_cursor *c, size_t need)
         c->buf_offset = c->offset;
         c->buf_len = have;
         while (c->buf_len < need) {
-                ssize_t n = pread(c->fd, c->buf + c->buf_len, c->buf_size - c->buf_len, (off_t)(c->buf_offset + c->buf_len));
+                ssize_t n = pread(c->fd, c->buf + c->buf_len, c->buf_size - c->buf_len,
+                                  (off_t)(c->buf_offset + c->buf_len));
 
                 if (n < 0 && errno == EINTR)
                         continue;

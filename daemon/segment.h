@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * One file of the event log: entries with ascending numbers, each with its length and a checksum. The name has the number
- * from which on its entries are, so that the numbering goes on after an empty file, too.
+ * One file of the event log: entries with ascending numbers, each with its length and a checksum. The name has the
+ * number from which on its entries are, so that the numbering goes on after an empty file, too.
  */
 
 #include <stdbool.h>
@@ -11,9 +11,10 @@
 #include <stdint.h>
 #include "base/cleanup.h"
 
-#define SEGMENT_HEADER 16                /* bytes before each entry's data: length, CRC-32 (32 bits each), number (64), little-endian */
-#define SEGMENT_ENTRY_MAX (1024 * 1024)  /* bytes of an entry's data */
-#define SEGMENT_FILE_MAX (256 * 1024 * 1024) /* a larger file is not read */
+/* Before each entry's data: length, CRC-32 (32 bits each) and number (64), little-endian. */
+#define SEGMENT_HEADER    16
+#define SEGMENT_ENTRY_MAX (1024 * 1024)       /* bytes of an entry's data */
+#define SEGMENT_FILE_MAX  (256 * 1024 * 1024) /* a larger file is not read */
 #define SEGMENT_NAME_SIZE 32
 
 struct segment {
@@ -23,7 +24,7 @@ struct segment {
         uint64_t bytes;  /* of its entries */
         struct segment_mark {
                 uint64_t seq, offset;
-        } *marks; /* of some entries: where to begin reading */
+        } * marks; /* of some entries: where to begin reading */
         size_t n_marks, marks_room;
         unsigned unmarked; /* entries since the last mark */
         bool warned;       /* its damage was told */
@@ -42,8 +43,8 @@ bool segment_name_parse(const char *name, uint64_t *ret_first);
 void segment_init(struct segment *s, uint64_t first);
 void segment_deinit(struct segment *s);
 
-/* Fills in s from the bytes of a file: its entries up to the first that is not good. *ret_resume: the next number that was
- * never used, as far as the bytes tell. */
+/* Fills in s from the bytes of a file: its entries up to the first that is not good. *ret_resume: the next number that
+ * was never used, as far as the bytes tell. */
 enum segment_damage segment_scan(struct segment *s, const uint8_t *data, size_t size, uint64_t *ret_resume);
 /* The same from the file. A file that cannot be read is corrupt. */
 enum segment_damage segment_load(struct segment *s, int dirfd, uint64_t *ret_resume);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What we read of an OCI config.json, a process object and a resources object. The runtime is the judge of a spec: members
- * that we do not use are not looked at, and null is as good as absent, as in the runtimes. What we do use has to have its
- * type, since a limit that we misread is one that we cannot verify.
+ * What we read of an OCI config.json, a process object and a resources object. The runtime is the judge of a spec:
+ * members that we do not use are not looked at, and null is as good as absent, as in the runtimes. What we do use has
+ * to have its type, since a limit that we misread is one that we cannot verify.
  */
 
 #include "daemon/spec.h"
@@ -54,7 +54,8 @@ static int read_cpu(const struct spec_node *cpu, struct arena *a, struct spec_li
         return 0;
 }
 
-static int read_resources(const struct spec_node *resources, struct arena *a, struct spec_limits *ret, struct error *err)
+static int read_resources(const struct spec_node *resources, struct arena *a, struct spec_limits *ret,
+                          struct error *err)
 {
         struct spec_node memory, cpu, pids;
 
@@ -67,7 +68,8 @@ static int read_resources(const struct spec_node *resources, struct arena *a, st
         return 0;
 }
 
-static int read_annotations(const struct spec_node *annotations, struct arena *a, struct list_kv *ret, struct error *err)
+static int read_annotations(const struct spec_node *annotations, struct arena *a, struct list_kv *ret,
+                            struct error *err)
 {
         size_t n = json_object_size(annotations->value), i = 0;
         const char *key;
@@ -79,7 +81,8 @@ static int read_annotations(const struct spec_node *annotations, struct arena *a
         ret->items = arena_alloc(a, n * sizeof(*ret->items));
         if (!ret->items)
                 return spec_no_memory(err);
-        json_object_foreach(annotations->value, key, value) {
+        json_object_foreach(annotations->value, key, value)
+        {
                 struct spec_node entry = { .parent = annotations, .name = key, .value = value };
 
                 ret->items[i].key = arena_strdup(a, key);
@@ -158,7 +161,8 @@ static int read_process(const struct spec_node *process, struct arena *a, struct
         json_int_t uid = 0, gid = 0;
         struct spec_node user;
 
-        if (spec_get_bool(process, "terminal", &ret->terminal, err) < 0 || spec_get_object(process, "user", &user, err) < 0 ||
+        if (spec_get_bool(process, "terminal", &ret->terminal, err) < 0 ||
+            spec_get_object(process, "user", &user, err) < 0 ||
             spec_get_int(&user, "uid", 0, UINT32_MAX, &uid, err) < 0 ||
             spec_get_int(&user, "gid", 0, UINT32_MAX, &gid, err) < 0)
                 return -1;
@@ -171,7 +175,8 @@ static int read_root(const struct spec_node *config, struct arena *a, struct spe
 {
         struct spec_node root;
 
-        if (spec_get_object(config, "root", &root, err) < 0 || spec_get_str(&root, "path", a, &ret->root_path, err) < 0 ||
+        if (spec_get_object(config, "root", &root, err) < 0 ||
+            spec_get_str(&root, "path", a, &ret->root_path, err) < 0 ||
             spec_get_bool(&root, "readonly", &ret->root_readonly, err) < 0)
                 return -1;
         if (!*ret->root_path)
@@ -333,7 +338,8 @@ static bool find_terminal(struct edit *e, size_t *ret_start, size_t *ret_end, bo
         return false;
 }
 
-int spec_process_with_terminal(const char *text, size_t len, bool terminal, struct arena *a, char **ret, struct error *err)
+int spec_process_with_terminal(const char *text, size_t len, bool terminal, struct arena *a, char **ret,
+                               struct error *err)
 {
         _cleanup_(json_decrefp) json_t *value = spec_load(text, len, REASON_INVALID_SPEC, "the process", err);
         struct spec_node root = { .name = "the process", .value = value, .reason = REASON_INVALID_SPEC };
@@ -348,9 +354,13 @@ int spec_process_with_terminal(const char *text, size_t len, bool terminal, stru
                 return -1;
         found = find_terminal(&e, &start, &end, &empty);
         if (!found && json_object_get(value, "terminal"))
-                return error_set(err, REASON_INVALID_SPEC,
-                                 "the process: the name of the member \"terminal\" is written with escapes: write it plain");
-        *ret = arena_printf(a, "%.*s%s%s%.*s", (int)start, text, found ? "" : empty ? "\"terminal\":" : ",\"terminal\":", word,
-                            (int)(len - end), text + end);
+                return error_set(
+                        err, REASON_INVALID_SPEC,
+                        "the process: the name of the member \"terminal\" is written with escapes: write it plain");
+        *ret = arena_printf(a, "%.*s%s%s%.*s", (int)start, text,
+                            found   ? ""
+                            : empty ? "\"terminal\":"
+                                    : ",\"terminal\":",
+                            word, (int)(len - end), text + end);
         return *ret ? 0 : spec_no_memory(err);
 }

@@ -18,7 +18,8 @@ int spec_no_memory(struct error *err)
         return error_set(err, REASON_NO_RESOURCES, "no memory");
 }
 
-/* Copies an integer at text (of n bytes), with an exponent if it does not fit into 64 bits with sign. Returns its length. */
+/* Copies an integer at text (of n bytes), with an exponent if it does not fit into 64 bits with sign. Returns its
+ * length. */
 static size_t copy_number(const char *text, size_t n, struct buf *ret)
 {
         size_t len = 1;

@@ -12,8 +12,8 @@ struct spec_node {
         const struct spec_node *parent;
         const char *name; /* of the member; of the document for the root; NULL: an entry of an array */
         size_t index;
-        json_t *value; /* NULL: absent (or null); reading members of it gives absent ones */
-        enum reason reason;  /* root: of the errors */
+        json_t *value;      /* NULL: absent (or null); reading members of it gives absent ones */
+        enum reason reason; /* root: of the errors */
 };
 
 /* Parses a document; `what` names it in errors. Integers beyond 64 bits with sign become reals. NULL on failure. */
@@ -32,7 +32,8 @@ int spec_str(const struct spec_node *node, struct arena *a, const char **ret, st
 /* Members. An absent one (or null) gives NULL, "", false, and leaves *ret of get_int as it is. */
 int spec_get_object(const struct spec_node *object, const char *name, struct spec_node *ret, struct error *err);
 int spec_get_array(const struct spec_node *object, const char *name, struct spec_node *ret, struct error *err);
-int spec_get_str(const struct spec_node *object, const char *name, struct arena *a, const char **ret, struct error *err);
+int spec_get_str(const struct spec_node *object, const char *name, struct arena *a, const char **ret,
+                 struct error *err);
 int spec_get_bool(const struct spec_node *object, const char *name, bool *ret, struct error *err);
 int spec_get_int(const struct spec_node *object, const char *name, json_int_t min, json_int_t max, json_int_t *ret,
                  struct error *err);

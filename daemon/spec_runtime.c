@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What the runtimes print: their logs, and the answers of ps, state and events. They are other people's programs of many
- * versions, so what is there is taken and what is absent is zero; only a wrong type is an error.
+ * What the runtimes print: their logs, and the answers of ps, state and events. They are other people's programs of
+ * many versions, so what is there is taken and what is absent is zero; only a wrong type is an error.
  */
 
 #include "daemon/spec.h"
@@ -11,9 +11,10 @@
 #include <string.h>
 #include "daemon/spec_json.h"
 
-#define LOG_TAIL (256 * 1024)  /* only the end of a log is looked at */
-#define LAST_WORDS_MAX 4000    /* bytes of what is taken from it */
-#define NO_LIMIT UINT64_C(0x7fffffffffff0000) /* v1 counters without a limit are 2^63 - 1, rounded down to a page */
+#define LOG_TAIL       (256 * 1024)                 /* only the end of a log is looked at */
+#define LAST_WORDS_MAX 4000                         /* bytes of what is taken from it */
+/* v1 counters without a limit are 2^63 - 1, rounded down to a page */
+#define NO_LIMIT UINT64_C(0x7fffffffffff0000)
 
 /* --- the log --- */
 struct last_words {
@@ -57,8 +58,8 @@ static bool is_error_level(const char *level)
         return level && (strcmp(level, "error") == 0 || strcmp(level, "fatal") == 0 || strcmp(level, "panic") == 0);
 }
 
-/* The messages of the JSON objects at the beginning of a line (runsc ends none of them with a newline). Returns how many
- * bytes they are: 0 if the line is not JSON. */
+/* The messages of the JSON objects at the beginning of a line (runsc ends none of them with a newline). Returns how
+ * many bytes they are: 0 if the line is not JSON. */
 static size_t read_messages(struct last_words *w, const char *line, size_t n)
 {
         size_t used = 0;
@@ -113,8 +114,11 @@ const char *spec_runtime_error(const char *log, size_t len, struct arena *a)
 /* --- ps and state --- */
 int spec_pids_parse(const char *text, size_t len, struct arena *a, uint32_t **ret, size_t *ret_n, struct error *err)
 {
-        _cleanup_(json_decrefp) json_t *value = spec_load(text, len, REASON_RUNTIME_FAILED, "the runtime's list of processes", err);
-        struct spec_node root = { .name = "the runtime's list of processes", .value = value, .reason = REASON_RUNTIME_FAILED };
+        _cleanup_(json_decrefp) json_t *value =
+                spec_load(text, len, REASON_RUNTIME_FAILED, "the runtime's list of processes", err);
+        struct spec_node root = { .name = "the runtime's list of processes",
+                                  .value = value,
+                                  .reason = REASON_RUNTIME_FAILED };
         uint32_t *pids;
         size_t n;
 
@@ -139,7 +143,8 @@ int spec_pids_parse(const char *text, size_t len, struct arena *a, uint32_t **re
         return 0;
 }
 
-int spec_state_parse(const char *text, size_t len, struct arena *a, const char **ret_status, int64_t *ret_pid, struct error *err)
+int spec_state_parse(const char *text, size_t len, struct arena *a, const char **ret_status, int64_t *ret_pid,
+                     struct error *err)
 {
         _cleanup_(json_decrefp) json_t *value = spec_load(text, len, REASON_RUNTIME_FAILED, "the runtime's state", err);
         struct spec_node root = { .name = "the runtime's state", .value = value, .reason = REASON_RUNTIME_FAILED };
@@ -162,7 +167,8 @@ static uint64_t limit_or_zero(uint64_t limit)
         return limit >= NO_LIMIT ? 0 : limit;
 }
 
-static int read_mem(const struct spec_node *memory, const char *name, struct arena *a, struct mem_entry **ret, struct error *err)
+static int read_mem(const struct spec_node *memory, const char *name, struct arena *a, struct mem_entry **ret,
+                    struct error *err)
 {
         struct spec_node node;
         struct mem_entry *m;
@@ -206,13 +212,16 @@ static int read_memory(const struct spec_node *data, struct arena *a, struct sta
         json_t *value;
 
         if (spec_get_object(data, "memory", &memory, err) < 0 || read_mem(&memory, "usage", a, &ret->memory, err) < 0 ||
-            read_mem(&memory, "swap", a, &ret->swap, err) < 0 || read_mem(&memory, "kernel", a, &ret->kernel, err) < 0 ||
-            read_mem(&memory, "kernelTCP", a, &ret->kernel_tcp, err) < 0 || spec_get_object(&memory, "raw", &raw, err) < 0)
+            read_mem(&memory, "swap", a, &ret->swap, err) < 0 ||
+            read_mem(&memory, "kernel", a, &ret->kernel, err) < 0 ||
+            read_mem(&memory, "kernelTCP", a, &ret->kernel_tcp, err) < 0 ||
+            spec_get_object(&memory, "raw", &raw, err) < 0)
                 return -1;
         ret->memory_stat.items = arena_alloc(a, at_most(json_object_size(raw.value)) * sizeof(struct kv));
         if (!ret->memory_stat.items)
                 return spec_no_memory(err);
-        json_object_foreach(raw.value, key, value) {
+        json_object_foreach(raw.value, key, value)
+        {
                 uint64_t number;
 
                 if (ret->memory_stat.n == LIMIT_LIST)
@@ -307,7 +316,8 @@ static int read_blkio(const struct spec_node *data, struct arena *a, struct list
         return 0;
 }
 
-static int read_hugetlb(const struct spec_node *data, struct arena *a, struct list_hugetlb_entry *list, struct error *err)
+static int read_hugetlb(const struct spec_node *data, struct arena *a, struct list_hugetlb_entry *list,
+                        struct error *err)
 {
         struct spec_node hugetlb, node;
         const char *size;
@@ -318,7 +328,8 @@ static int read_hugetlb(const struct spec_node *data, struct arena *a, struct li
         list->items = arena_alloc(a, at_most(json_object_size(hugetlb.value)) * sizeof(struct hugetlb_entry));
         if (!list->items)
                 return spec_no_memory(err);
-        json_object_foreach(hugetlb.value, size, value) {
+        json_object_foreach(hugetlb.value, size, value)
+        {
                 struct hugetlb_entry *entry = &list->items[list->n];
 
                 if (list->n == LIMIT_LIST)
@@ -326,7 +337,8 @@ static int read_hugetlb(const struct spec_node *data, struct arena *a, struct li
                 entry->pagesize = arena_strdup(a, size);
                 if (!entry->pagesize)
                         return spec_no_memory(err);
-                if (spec_get_object(&hugetlb, size, &node, err) < 0 || spec_get_u64(&node, "usage", &entry->usage, err) < 0 ||
+                if (spec_get_object(&hugetlb, size, &node, err) < 0 ||
+                    spec_get_u64(&node, "usage", &entry->usage, err) < 0 ||
                     spec_get_u64(&node, "max", &entry->max, err) < 0 ||
                     spec_get_u64(&node, "failcnt", &entry->failcnt, err) < 0)
                         return -1;
@@ -338,10 +350,14 @@ static int read_hugetlb(const struct spec_node *data, struct arena *a, struct li
 static int read_interface(const struct spec_node *node, struct arena *a, struct net_entry *n, struct error *err)
 {
         if (spec_is_object(node, err) < 0 || spec_get_str(node, "Name", a, &n->name, err) < 0 ||
-            spec_get_u64(node, "RxBytes", &n->rx_bytes, err) < 0 || spec_get_u64(node, "RxPackets", &n->rx_packets, err) < 0 ||
-            spec_get_u64(node, "RxErrors", &n->rx_errors, err) < 0 || spec_get_u64(node, "RxDropped", &n->rx_dropped, err) < 0 ||
-            spec_get_u64(node, "TxBytes", &n->tx_bytes, err) < 0 || spec_get_u64(node, "TxPackets", &n->tx_packets, err) < 0 ||
-            spec_get_u64(node, "TxErrors", &n->tx_errors, err) < 0 || spec_get_u64(node, "TxDropped", &n->tx_dropped, err) < 0)
+            spec_get_u64(node, "RxBytes", &n->rx_bytes, err) < 0 ||
+            spec_get_u64(node, "RxPackets", &n->rx_packets, err) < 0 ||
+            spec_get_u64(node, "RxErrors", &n->rx_errors, err) < 0 ||
+            spec_get_u64(node, "RxDropped", &n->rx_dropped, err) < 0 ||
+            spec_get_u64(node, "TxBytes", &n->tx_bytes, err) < 0 ||
+            spec_get_u64(node, "TxPackets", &n->tx_packets, err) < 0 ||
+            spec_get_u64(node, "TxErrors", &n->tx_errors, err) < 0 ||
+            spec_get_u64(node, "TxDropped", &n->tx_dropped, err) < 0)
                 return -1;
         return 0;
 }
@@ -369,7 +385,8 @@ static int read_network(const struct spec_node *data, struct arena *a, struct li
 
 int spec_stats_parse(const char *text, size_t len, struct arena *a, struct stats_result *ret, struct error *err)
 {
-        _cleanup_(json_decrefp) json_t *value = spec_load(text, len, REASON_RUNTIME_FAILED, "the runtime's statistics", err);
+        _cleanup_(json_decrefp) json_t *value =
+                spec_load(text, len, REASON_RUNTIME_FAILED, "the runtime's statistics", err);
         struct spec_node root = { .name = "the runtime's statistics", .value = value, .reason = REASON_RUNTIME_FAILED };
         struct spec_node data, pids;
 
@@ -380,7 +397,8 @@ int spec_stats_parse(const char *text, size_t len, struct arena *a, struct stats
         if (!data.value) /* the data alone */
                 data = root;
         if (read_cpu(&data, a, ret, err) < 0 || read_memory(&data, a, ret, err) < 0 ||
-            spec_get_object(&data, "pids", &pids, err) < 0 || spec_get_u64(&pids, "current", &ret->pids_current, err) < 0 ||
+            spec_get_object(&data, "pids", &pids, err) < 0 ||
+            spec_get_u64(&pids, "current", &ret->pids_current, err) < 0 ||
             spec_get_u64(&pids, "limit", &ret->pids_limit, err) < 0 || read_blkio(&data, a, &ret->blkio, err) < 0 ||
             read_hugetlb(&data, a, &ret->hugetlb, err) < 0 || read_network(&data, a, &ret->network, err) < 0)
                 return -1;
