@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "base/fd.h"
 
@@ -32,11 +33,13 @@ static _Noreturn void child_fail(const struct spawn_child *c, enum spawn_step st
 
 static void child_signals(void)
 {
-        struct sigaction action = { .sa_handler = SIG_DFL };
+        /* The kernel's struct sigaction, of all zeroes: SIG_DFL. The C library's function refuses signals 32 and 33, which
+         * glibc's posix_spawn leaves ignored in what it starts: make, for one, and all below it. */
+        static const unsigned long by_default[8];
         sigset_t none;
 
         for (int i = 1; i < NSIG; i++)
-                sigaction(i, &action, NULL); /* fails for SIGKILL, SIGSTOP and those of the C library: as it should */
+                syscall(SYS_rt_sigaction, i, by_default, NULL, NSIG / 8); /* fails for SIGKILL and SIGSTOP: as it should */
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
