@@ -3,8 +3,10 @@
 # --- the daemon, as a library: the tests link it too. One noun per line, sorted. ---
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES =
-libdaemon_la_LIBADD = libproto.la $(JANSSON_LIBS)
+libdaemon_la_LIBADD = libproto.la $(JANSSON_LIBS) $(NNG_LIBS)
 
+libdaemon_la_SOURCES += daemon/access.c daemon/access.h
+libdaemon_la_SOURCES += daemon/answers.c daemon/answers.h
 libdaemon_la_SOURCES += daemon/capture.c daemon/capture.h
 libdaemon_la_SOURCES += daemon/cgparse.c daemon/cgparse.h
 libdaemon_la_SOURCES += daemon/cgroup.c daemon/cgroup.h
@@ -41,6 +43,10 @@ libdaemon_la_SOURCES += daemon/stats_v2.c
 libdaemon_la_SOURCES += daemon/stats_verify.c
 libdaemon_la_LIBADD += -lm
 libdaemon_la_SOURCES += daemon/toml.c daemon/toml.h daemon/toml_get.c daemon/toml_tree.h
+libdaemon_la_SOURCES += daemon/peers.c daemon/peers.h
+libdaemon_la_SOURCES += daemon/quota.c daemon/quota.h
+libdaemon_la_SOURCES += daemon/request.c daemon/request.h
+libdaemon_la_SOURCES += daemon/transport.c daemon/transport.h
 
 # --- sandboxd-helper: does what may block ---
 pkglibexec_PROGRAMS += sandboxd-helper

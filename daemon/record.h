@@ -27,7 +27,7 @@
         F(u32, pid, 0, 0, "of the command") F(u64, start_time, 0, 0, "clock ticks since boot")                         \
         F(str, log, LIMIT_PATH, 0, "file name of its log in the container's directory")
 #define FIELDS_record_answer(F)                                                                                        \
-        F(str, request_id, LIMIT_REQUEST_ID, REQUIRED, "as sent") F(str, method, LIMIT_ID, REQUIRED, "wire name")      \
+        F(str, request_id, LIMIT_REQUEST_ID + 11, REQUIRED, "UID/ID as sent") F(str, method, LIMIT_ID, REQUIRED, "wire name")      \
         F(u64, answered_at, 0, 0, "when") F(bin, data, LIMIT_JSON, 0, "encoded response")
 #define FIELDS_record_process(F)                                                                                       \
         F(str, exec_id, LIMIT_ID, 0, "empty: init") F(str, state, LIMIT_ID, 0, "process state (added ones)")           \

@@ -54,14 +54,15 @@ struct requests_options {
 
 int requests_new(struct requests **ret, struct daemon *d, const request_handler handlers[METHOD_N],
                  const struct requests_options *options);
+/* Drops what is open, without an answer; calls on_cancel of those that have it, so that the parker forgets them. Before
+ * transport_free. */
 struct requests *requests_free(struct requests *r);
 DEFINE_CLEANUP(struct requests *, requests_free)
 /* To be given to transport_new with data = the struct requests. */
 extern const struct transport_handlers requests_transport_handlers;
 
-/* Sends the result (struct of method->result) or the error, remembers the answer if the method is mutating and has a
- * request id, answers the followers, and frees. Returns the encoded answer through `ret` if that is not NULL, so that the
- * caller can persist it (a heap copy). */
+/* Sends the result (struct of method->result; may be NULL where that is empty) or the error, remembers the answer if the
+ * method is mutating and has a request id (not UNAVAILABLE, which asks for a repeat), answers the followers, and frees. */
 void request_reply(struct request **req, const void *result);
 void request_fail(struct request **req, const struct error *err);
 void request_fail_reason(struct request **req, enum reason reason, const char *fmt, ...) _printf_(3, 4);
@@ -71,8 +72,8 @@ size_t requests_n_open(const struct requests *r);
 
 /* --- remembered answers: kept across a restart with the container's record (see record.h) --- */
 struct answer {
-        const char *request_id;
-        const char *method;
+        const char *request_id;   /* with the user's id before it, "UID/ID": answers of others cannot be asked for */
+        const char *method;       /* wire name */
         uint64_t answered_at;     /* real time, ns */
         const void *data;         /* encoded response with message id 0; the id of a repeat is put in when it is sent */
         size_t len;

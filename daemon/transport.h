@@ -8,7 +8,11 @@
  *
  * Each open request holds one context, so requests are answered out of order; no reply is ever dropped, also to a client
  * that does not read (a context's reply waits in the context). When all contexts are taken further requests wait in the
- * clients' sockets.
+ * clients' sockets. Requests of one connection that are open at the same time may arrive in another order than they were
+ * sent in: several of nng's threads hand them over.
+ *
+ * One uid other than root can hold at most half of the contexts, and 64 MiB of answers that it does not read; what is over
+ * costs its connection.
  */
 
 #include <stdint.h>
@@ -43,12 +47,14 @@ struct transport_options {
 
 int transport_new(struct transport **ret, struct loop *loop, const struct transport_options *options,
                   const struct transport_handlers *handlers, void *data, struct error *err);
+/* Not from a handler. Open requests are gone after it: requests_free() first. */
 struct transport *transport_free(struct transport *t);
 DEFINE_CLEANUP(struct transport *, transport_free)
 
 /* Stops taking requests (before the daemon stops); answers still go out. */
 void transport_stop_receiving(struct transport *t);
-/* True when no answer waits to be sent. */
+/* True when no answer waits to be sent: each has been given to its connection, of which the last one may still be on its way
+ * into a full socket. */
 bool transport_drained(const struct transport *t);
 
 /* Sends the answer and ends the request: *req becomes NULL. Copies data. */
@@ -61,6 +67,6 @@ struct transport_stats {
         uint64_t open;        /* received and not answered */
         uint64_t connections; /* now */
         uint64_t refused;     /* connections over their quota */
-        uint64_t unsent;      /* answers that could not be sent because the connection had gone */
+        uint64_t unsent;      /* answers that could not be sent because the connection was known to have gone */
 };
 void transport_stats(const struct transport *t, struct transport_stats *ret);
