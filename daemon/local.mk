@@ -27,6 +27,7 @@ libdaemon_la_SOURCES += daemon/events_read.c
 libdaemon_la_SOURCES += daemon/events_serve.c
 libdaemon_la_SOURCES += daemon/oom.c daemon/oom.h
 libdaemon_la_SOURCES += daemon/oom_level.c daemon/oom_level.h
+libdaemon_la_SOURCES += daemon/keeper_link.c daemon/keeper_link.h
 libdaemon_la_SOURCES += daemon/record.c daemon/record.h daemon/record_store.h
 libdaemon_la_SOURCES += daemon/record_tombstone.c
 libdaemon_la_SOURCES += daemon/segment.c daemon/segment.h

@@ -128,6 +128,18 @@ tests_unit_test_tables_LDADD = $(UNIT_PROTO)
 UNIT_TESTS += tests/unit/test-toml
 tests_unit_test_toml_LDADD = $(UNIT_DAEMON)
 
+UNIT_TESTS += tests/unit/test-keeper-child
+tests_unit_test_keeper_child_LDADD = libkeeper.la $(UNIT_BASE)
+
+UNIT_TESTS += tests/unit/test-keeper-link
+tests_unit_test_keeper_link_LDADD = $(UNIT_DAEMON)
+
+UNIT_TESTS += tests/unit/test-keeper-notify
+tests_unit_test_keeper_notify_LDADD = libkeeper.la $(UNIT_BASE)
+
+UNIT_TESTS += tests/unit/test-keeper-statuses
+tests_unit_test_keeper_statuses_LDADD = libkeeper.la $(UNIT_BASE)
+
 UNIT_TESTS += tests/unit/test-mountinfo
 tests_unit_test_mountinfo_SOURCES = tests/unit/test-mountinfo.c daemon/helper/mountinfo.c
 tests_unit_test_mountinfo_LDADD = $(UNIT_BASE)
@@ -153,6 +165,12 @@ tests_ctl_fake_sandboxd_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_ctl_fake_sandboxd_LDADD = libclient.la libproto.la $(JANSSON_LIBS)
 dist_check_SCRIPTS += tests/ctl/test-ctl.sh
 TESTS += tests/ctl/test-ctl.sh
+# --- sandboxd-keeper ---
+check_PROGRAMS += tests/keeper/stand-in
+tests_keeper_stand_in_SOURCES = tests/keeper/stand-in.c
+tests_keeper_stand_in_LDADD = libbase.la
+dist_check_SCRIPTS += tests/keeper/test-keeper.sh
+TESTS += tests/keeper/test-keeper.sh
 
 # --- sandboxd-helper ---
 dist_check_SCRIPTS += tests/helper/test-helper.sh

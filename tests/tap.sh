@@ -44,6 +44,16 @@ skip_all() { # REASON
         exit 0
 }
 
+need() { # PROGRAM...: of this tree; without them a test would only do harm
+        local program
+
+        for program; do
+                [ -x "$program" ] && continue
+                echo "Bail out! $program is not built"
+                exit 99
+        done
+}
+
 # Repeats a command until it succeeds, for at most 10 s: for facts that only the kernel decides when (an exit, a mount).
 eventually() {
         local deadline=$((SECONDS + 10))

@@ -2,6 +2,7 @@
 # The fake runtime does what runc does, and what its script says.
 
 . "$top_srcdir/tests/tap.sh"
+need "$top_builddir/tests/fake/fake-runtime"
 fake=$top_builddir/tests/fake/fake-runtime
 command -v jq >/dev/null || skip_all "needs jq"
 dir=$(mktemp -d) || exit 1
@@ -151,7 +152,7 @@ timeout 0.2 "$fake" --root "$root" create --bundle "$dir/a" f11
 is $? 124 "hang"
 script 'fake.create: stop'
 "$fake" --root "$root" create --bundle "$dir/a" f12 &
-eventually grep -q 'State:.*T' /proc/$!/status
+eventually grep -qs 'State:.*T' /proc/$!/status
 ok $? "stop"
 kill -9 $!
 wait $! 2>/dev/null

@@ -2,6 +2,7 @@
 # sandboxd-helper: mounts, unmounts, removes trees and makes network namespaces, again and again.
 
 . "$top_srcdir/tests/tap.sh"
+need "$top_builddir/sandboxd-helper"
 [ "$(id -u)" = 0 ] || skip_all "needs root"
 # In a mount namespace of its own: whatever goes wrong is gone with it. It is shared inside, as a host's is with systemd.
 if [ -z "$HELPER_TEST_NS" ]; then

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "daemon/keeper_link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <utlist.h>
+#include "base/buf.h"
+#include "base/fd.h"
+#include "keeper/keeper.h"
+#include "proto/proto.h"
+
+#define BATCH 256         /* records read in one turn */
+#define QUEUE_MAX 16384   /* datagrams; each may hold a descriptor */
+#define STATE_MAX 4096    /* bytes of one */
+#define INHERITED_MAX 16384
+
+struct datagram {
+        struct datagram *prev, *next;
+        int fd; /* -1: none */
+        size_t len;
+        char text[];
+};
+
+struct keeper_link {
+        struct reaper *reaper;
+        struct keeper_link_ops ops;
+        void *data;
+        /* the pair */
+        int fd;
+        struct watch_fd watch;
+        struct buf forgets; /* whole records that are not yet sent */
+        struct deferred no_keeper;
+        bool backlog_ended;
+        /* notify */
+        int notify_fd;
+        struct watch_fd notify_watch;
+        struct datagram *queue;
+        size_t n_queued;
+        struct keeper_link_fd *fds;
+        size_t n_fds;
+};
+
+/* --- the pair --- */
+
+static void backlog_ended(struct keeper_link *l)
+{
+        if (l->backlog_ended)
+                return;
+        l->backlog_ended = true;
+        l->ops.on_backlog_end(l->data);
+}
+
+static void on_no_keeper(struct deferred *d)
+{
+        backlog_ended(container_of(d, struct keeper_link, no_keeper));
+}
+
+static void lose(struct keeper_link *l)
+{
+        watch_fd_stop(&l->watch);
+        l->fd = fd_close(l->fd);
+        buf_deinit(&l->forgets);
+        backlog_ended(l); /* what has not come will not come */
+        if (l->ops.on_lost)
+                l->ops.on_lost(l->data);
+}
+
+static void on_record(struct keeper_link *l, const struct keeper_record *r)
+{
+        const struct exit_info info = { .known = true, .wait_status = r->wait_status, .realtime_ns = r->realtime_ns };
+
+        if (r->kind == KEEPER_END_OF_BACKLOG) {
+                backlog_ended(l);
+        } else if (r->kind == KEEPER_STATUS) {
+                reaper_told(l->reaper, r->pid, r->start_time, &info);
+                if (l->ops.on_status)
+                        l->ops.on_status(l->data, r->pid, r->start_time, &info);
+        }
+}
+
+static void read_records(struct keeper_link *l)
+{
+        for (int i = 0; i < BATCH && l->fd >= 0; i++) {
+                struct keeper_record r;
+                ssize_t n = recv(l->fd, &r, sizeof(r), MSG_DONTWAIT | MSG_TRUNC);
+
+                if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                        return;
+                if (n <= 0) {
+                        lose(l);
+                        return;
+                }
+                if (n == sizeof(r) && r.magic == KEEPER_MAGIC && r.version == KEEPER_VERSION)
+                        on_record(l, &r);
+        }
+}
+
+static void send_forgets(struct keeper_link *l)
+{
+        while (l->fd >= 0 && buf_len(&l->forgets) > 0) {
+                ssize_t n = send(l->fd, buf_head(&l->forgets), sizeof(struct keeper_record), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+                if (n < 0)
+                        break; /* it is full, or gone, which reading tells */
+                buf_consume(&l->forgets, sizeof(struct keeper_record));
+        }
+        if (l->fd >= 0)
+                watch_fd_set(&l->watch, l->fd, LOOP_READ | (buf_len(&l->forgets) > 0 ? LOOP_WRITE : 0));
+}
+
+static void on_link(struct watch_fd *w, unsigned events)
+{
+        struct keeper_link *l = container_of(w, struct keeper_link, watch);
+
+        if (events & LOOP_WRITE)
+                send_forgets(l);
+        if (events & LOOP_READ)
+                read_records(l);
+}
+
+void keeper_link_forget(struct keeper_link *l, pid_t pid, uint64_t start_time)
+{
+        const struct keeper_record r = { .magic = KEEPER_MAGIC, .version = KEEPER_VERSION, .kind = KEEPER_FORGET, .pid = pid,
+                                         .start_time = start_time };
+
+        if (!l || l->fd < 0)
+                return;
+        buf_append(&l->forgets, &r, sizeof(r));
+        send_forgets(l);
+}
+
+/* --- notify --- */
+
+static struct datagram *datagram_free(struct datagram *d)
+{
+        if (d)
+                fd_close(d->fd);
+        free(d);
+        return NULL;
+}
+DEFINE_CLEANUP(struct datagram *, datagram_free)
+
+/* True: it is sent, or never will be. */
+static bool send_datagram(struct keeper_link *l, const struct datagram *d)
+{
+        ssize_t n = fd_send(l->notify_fd, d->text, d->len, &d->fd, d->fd >= 0, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        return n != -EAGAIN && n != -EINTR && n != -ENOBUFS;
+}
+
+static void send_queue(struct keeper_link *l)
+{
+        while (l->queue && send_datagram(l, l->queue)) {
+                struct datagram *d = l->queue;
+
+                DL_DELETE(l->queue, d);
+                datagram_free(d);
+                l->n_queued--;
+        }
+        watch_fd_set(&l->notify_watch, l->notify_fd, l->queue ? LOOP_WRITE : 0);
+}
+
+static void on_notify_writable(struct watch_fd *w, unsigned events)
+{
+        send_queue(container_of(w, struct keeper_link, notify_watch));
+}
+
+static int notify(struct keeper_link *l, const char *text, int fd)
+{
+        _cleanup_(datagram_freep) struct datagram *d = NULL;
+        size_t len = strlen(text);
+
+        if (!l || l->notify_fd < 0)
+                return 0;
+        if (len > STATE_MAX)
+                return -EMSGSIZE;
+        if (l->n_queued >= QUEUE_MAX)
+                return -ENOBUFS;
+        d = calloc(1, sizeof(*d) + len);
+        if (!d)
+                return -ENOMEM;
+        memcpy(d->text, text, len);
+        d->len = len;
+        d->fd = -1;
+        if (fd >= 0) {
+                d->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+                if (d->fd < 0)
+                        return -errno;
+        }
+        DL_APPEND(l->queue, d);
+        d = NULL;
+        l->n_queued++;
+        send_queue(l);
+        return 0;
+}
+
+int keeper_link_notify(struct keeper_link *l, const char *state)
+{
+        return notify(l, state, -1);
+}
+
+static bool name_ok(const char *name)
+{
+        size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
+
+        return n > 0 && n <= KEEPER_NAME_MAX && name[n] == '\0';
+}
+
+int keeper_link_store(struct keeper_link *l, const char *name, int fd)
+{
+        char text[96];
+
+        if (!name_ok(name) || fd < 0)
+                return -EINVAL;
+        /* One datagram: the removal is done first, and nothing can come between. */
+        snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
+        return notify(l, text, fd);
+}
+
+int keeper_link_unstore(struct keeper_link *l, const char *name)
+{
+        char text[96];
+
+        if (!name_ok(name))
+                return -EINVAL;
+        snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
+        return notify(l, text, -1);
+}
+
+size_t keeper_link_queued(const struct keeper_link *l)
+{
+        return l ? l->n_queued : 0;
+}
+
+/* --- the environment --- */
+
+static int parse_number(const char *text, long max)
+{
+        char *end;
+        long n;
+
+        if (!text)
+                return -1;
+        errno = 0;
+        n = strtol(text, &end, 10);
+        return errno || end == text || *end || n < 0 || n > max ? -1 : (int)n;
+}
+
+static int open_notify(struct keeper_link *l, const char *path, struct error *err)
+{
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        size_t len = strlen(path);
+
+        if ((path[0] != '/' && path[0] != '@') || len >= sizeof(address.sun_path))
+                return error_set(err, REASON_INTERNAL, "NOTIFY_SOCKET=%s: not the name of a unix socket", path);
+        memcpy(address.sun_path, path, len);
+        if (path[0] == '@')
+                address.sun_path[0] = '\0';
+        l->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (l->notify_fd < 0)
+                return error_set_errno(err, REASON_INTERNAL, errno, "make a socket for NOTIFY_SOCKET");
+        if (connect(l->notify_fd, (struct sockaddr *)&address,
+                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (path[0] == '/'))) < 0)
+                return error_set_errno(err, REASON_INTERNAL, errno, "connect to NOTIFY_SOCKET=%s", path);
+        return 0;
+}
+
+static int take_fds(struct keeper_link *l, struct error *err)
+{
+        int pid = parse_number(getenv("LISTEN_PID"), INT_MAX), n = parse_number(getenv("LISTEN_FDS"), INHERITED_MAX);
+        const char *names = getenv("LISTEN_FDNAMES");
+
+        if (pid != getpid() || n <= 0)
+                return 0;
+        l->fds = calloc((size_t)n, sizeof(*l->fds));
+        if (!l->fds)
+                return error_set_errno(err, REASON_NO_RESOURCES, ENOMEM, "take %d descriptors", n);
+        for (int i = 0; i < n; i++) {
+                struct keeper_link_fd *f = &l->fds[l->n_fds];
+                size_t len = names ? strcspn(names, ":") : 0;
+
+                if (len < sizeof(f->name))
+                        memcpy(f->name, names ? names : "", len);
+                if (names)
+                        names += len + (names[len] == ':');
+                f->fd = 3 + i;
+                if (fd_set_cloexec(f->fd, true) == 0)
+                        l->n_fds++;
+        }
+        return 0;
+}
+
+static int take_environment(struct keeper_link *l, struct error *err)
+{
+        static const char *const names[] = { KEEPER_FD_ENV, "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
+                                             "WATCHDOG_USEC", "WATCHDOG_PID" };
+        const char *keeper = getenv(KEEPER_FD_ENV), *path = getenv("NOTIFY_SOCKET");
+        int r = 0, fd = parse_number(keeper, INT_MAX), type = 0;
+        socklen_t len = sizeof(type);
+
+        if (keeper && (fd < 3 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET))
+                r = error_set(err, REASON_INTERNAL, KEEPER_FD_ENV "=%s: not a descriptor from sandboxd-keeper", keeper);
+        else if (keeper)
+                l->fd = fd;
+        if (r == 0 && l->fd >= 0 && (fd_set_cloexec(l->fd, true) < 0 || fd_set_nonblock(l->fd, true) < 0))
+                r = error_set_errno(err, REASON_INTERNAL, errno, "take the descriptor from sandboxd-keeper");
+        if (r == 0 && path && path[0])
+                r = open_notify(l, path, err);
+        if (r == 0)
+                r = take_fds(l, err);
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                unsetenv(names[i]);
+        return r;
+}
+
+/* --- life --- */
+
+int keeper_link_new(struct keeper_link **ret, struct loop *loop, struct reaper *reaper, const struct keeper_link_ops *ops,
+                    void *data, struct error *err)
+{
+        _cleanup_(keeper_link_freep) struct keeper_link *l = calloc(1, sizeof(*l));
+
+        if (!l)
+                return error_set_errno(err, REASON_NO_RESOURCES, ENOMEM, "make the link to the keeper");
+        l->reaper = reaper;
+        l->ops = *ops;
+        l->data = data;
+        l->fd = -1;
+        l->notify_fd = -1;
+        watch_fd_init(&l->watch, loop, on_link);
+        watch_fd_init(&l->notify_watch, loop, on_notify_writable);
+        deferred_init(&l->no_keeper, loop, on_no_keeper);
+        if (take_environment(l, err) < 0)
+                return -1;
+        if (l->fd >= 0)
+                watch_fd_set(&l->watch, l->fd, LOOP_READ);
+        else
+                loop_defer(&l->no_keeper);
+        *ret = TAKE(l);
+        return 0;
+}
+
+struct keeper_link *keeper_link_free(struct keeper_link *l)
+{
+        if (!l)
+                return NULL;
+        deferred_cancel(&l->no_keeper);
+        watch_fd_stop(&l->watch);
+        watch_fd_stop(&l->notify_watch);
+        l->fd = fd_close(l->fd);
+        l->notify_fd = fd_close(l->notify_fd);
+        buf_deinit(&l->forgets);
+        while (l->queue) {
+                struct datagram *d = l->queue;
+
+                DL_DELETE(l->queue, d);
+                datagram_free(d);
+        }
+        for (size_t i = 0; i < l->n_fds; i++)
+                fd_close(l->fds[i].fd);
+        free(l->fds);
+        free(l);
+        return NULL;
+}
+
+bool keeper_link_connected(const struct keeper_link *l)
+{
+        return l && l->fd >= 0;
+}
+
+bool keeper_link_can_notify(const struct keeper_link *l)
+{
+        return l && l->notify_fd >= 0;
+}
+
+struct keeper_link_fd *keeper_link_fds(struct keeper_link *l, size_t *ret_n)
+{
+        *ret_n = l ? l->n_fds : 0;
+        return l ? l->fds : NULL;
+}

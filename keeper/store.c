@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "keeper/store.h"
+
+#include <errno.h>
+#include <linux/kcmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "base/fd.h"
+
+void store_init(struct store *s, size_t max)
+{
+        *s = (struct store){ .max = max };
+}
+
+void store_deinit(struct store *s)
+{
+        for (size_t i = 0; i < s->n; i++)
+                fd_close(s->items[i].fd);
+        free(s->items);
+        store_init(s, s->max);
+}
+
+static bool same_file(int a, int b)
+{
+        pid_t pid = getpid();
+
+        return syscall(SYS_kcmp, pid, pid, KCMP_FILE, a, b) == 0;
+}
+
+int store_add(struct store *s, const char *name, int fd_in, bool poll)
+{
+        _cleanup_(fd_closep) int fd = fd_in;
+        struct stored *item;
+
+        for (size_t i = 0; i < s->n; i++)
+                if (!strcmp(s->items[i].name, name) && same_file(s->items[i].fd, fd))
+                        return 0;
+        if (s->n >= s->max)
+                return -ENOSPC;
+        if (s->n == s->size) {
+                size_t size = s->size ? s->size * 2 : 64;
+                struct stored *items = realloc(s->items, size * sizeof(*items));
+
+                if (!items)
+                        return -ENOMEM;
+                s->items = items;
+                s->size = size;
+        }
+        item = &s->items[s->n++];
+        *item = (struct stored){ .fd = TAKE_FD(fd), .poll = poll };
+        strncpy(item->name, name, KEEPER_NAME_MAX);
+        s->n_polled += poll;
+        return 0;
+}
+
+void store_remove_at(struct store *s, size_t i)
+{
+        fd_close(s->items[i].fd);
+        s->n_polled -= s->items[i].poll;
+        memmove(&s->items[i], &s->items[i + 1], (s->n - i - 1) * sizeof(*s->items));
+        s->n--;
+}
+
+size_t store_remove(struct store *s, const char *name)
+{
+        size_t removed = 0;
+
+        for (size_t i = s->n; i > 0; i--) {
+                if (strcmp(s->items[i - 1].name, name))
+                        continue;
+                store_remove_at(s, i - 1);
+                removed++;
+        }
+        return removed;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The descriptor store: named descriptors that outlive the daemon, as systemd's (FILE_DESCRIPTOR_STORE). Several may
+ * have one name; the same open file is stored once under a name. They are passed in the order in which they came.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "keeper/keeper.h"
+
+/* One environment string is at most 131,072 bytes, and LISTEN_FDNAMES takes 9 for each. */
+#define STORE_MAX_LIMIT 14000U
+#define STORE_MAX_DEFAULT 4096U
+
+struct stored {
+        int fd;
+        bool poll; /* drop it when it hangs up */
+        char name[KEEPER_NAME_MAX + 1];
+};
+struct store {
+        struct stored *items;
+        size_t n, size, max;
+        size_t n_polled;
+};
+
+void store_init(struct store *s, size_t max);
+void store_deinit(struct store *s);
+/* Takes fd, also on failure: 0, -ENOSPC when the store is full, -ENOMEM. */
+int store_add(struct store *s, const char *name, int fd, bool poll);
+size_t store_remove(struct store *s, const char *name); /* how many there were */
+void store_remove_at(struct store *s, size_t i);
