@@ -81,3 +81,7 @@ libdaemon_la_SOURCES += daemon/runtime.c daemon/runtime.h
 libdaemon_la_SOURCES += daemon/runtime_oci.c daemon/runtime_oci.h
 libdaemon_la_SOURCES += daemon/runtime_runsc.c
 libdaemon_la_SOURCES += daemon/runtime_start.c daemon/runtime_start.h
+
+sbin_PROGRAMS += sandboxd
+sandboxd_SOURCES = daemon/main.c
+sandboxd_LDADD = libdaemon.la libproto.la libbase.la
