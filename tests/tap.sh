@@ -54,9 +54,9 @@ need() { # PROGRAM...: of this tree; without them a test would only do harm
         done
 }
 
-# Repeats a command until it succeeds, for at most 10 s: for facts that only the kernel decides when (an exit, a mount).
+# Repeats a command until it succeeds, for at most a minute: for facts that only the kernel decides when (an exit, a mount).
 eventually() {
-        local deadline=$((SECONDS + 10))
+        local deadline=$((SECONDS + 60))
 
         until "$@"; do
                 [ "$SECONDS" -lt "$deadline" ] || return 1
