@@ -141,7 +141,7 @@ static void reply_error(struct sandboxd_reply *reply, const struct error *why, i
         char *message = a ? arena_strdup(a, why->message) : NULL;
 
         *reply = (struct sandboxd_reply){
-                .reason = why->reason, .code = code, .message = message ? message : reason_text(why->reason), .memory = a
+                .reason = why->reason, .code = code, .message = message && *message ? message : reason_text(why->reason), .memory = a
         };
 }
 

@@ -12,6 +12,14 @@ tests_fuzz_fuzz_cgparse_SOURCES = tests/fuzz/fuzz-cgparse.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_cgparse_LDADD = libdaemon.la
 tests_fuzz_fuzz_cgparse_LDFLAGS = $(LIBFUZZER)
 
+FUZZ_CHECKS += tests/fuzz/check-client
+tests_fuzz_check_client_SOURCES = tests/fuzz/fuzz-client.c tests/fuzz/standalone.c $(FUZZ_COMMON)
+tests_fuzz_check_client_LDADD = libclient.la libproto.la
+FUZZERS += tests/fuzz/fuzz-client
+tests_fuzz_fuzz_client_SOURCES = tests/fuzz/fuzz-client.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_client_LDADD = libclient.la libproto.la
+tests_fuzz_fuzz_client_LDFLAGS = $(LIBFUZZER)
+
 FUZZ_CHECKS += tests/fuzz/check-codec
 tests_fuzz_check_codec_SOURCES = tests/fuzz/fuzz-codec.c tests/fuzz/standalone.c tests/lib/fill.c tests/lib/fill.h $(FUZZ_COMMON)
 tests_fuzz_check_codec_LDADD = libproto.la
