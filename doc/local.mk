@@ -7,3 +7,4 @@ EXTRA_DIST += doc/protocol.md.in
 docs: tools/gen-docs$(EXEEXT)
 	$(AM_V_GEN)tools/gen-docs$(EXEEXT) $(srcdir)/doc/protocol.md.in > $(srcdir)/doc/protocol.md.tmp && mv $(srcdir)/doc/protocol.md.tmp $(srcdir)/doc/protocol.md
 dist_man_MANS += doc/sandboxd-keeper.8
+dist_man_MANS += doc/sandboxctl.1
