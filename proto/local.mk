@@ -7,6 +7,7 @@ libproto_la_SOURCES = \
 	proto/errors.def \
 	proto/events.def \
 	proto/field.c proto/field.h \
+	proto/front.h \
 	proto/ids.c \
 	proto/limits.h \
 	proto/messages.def \
