@@ -163,8 +163,8 @@ check_PROGRAMS += tests/ctl/fake-sandboxd
 tests_ctl_fake_sandboxd_SOURCES = tests/ctl/fake-sandboxd.c
 tests_ctl_fake_sandboxd_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_ctl_fake_sandboxd_LDADD = libclient.la libproto.la $(JANSSON_LIBS)
-dist_check_SCRIPTS += tests/ctl/test-ctl.sh tests/ctl/test-docs.sh
-TESTS += tests/ctl/test-ctl.sh tests/ctl/test-docs.sh
+dist_check_SCRIPTS += tests/ctl/test-ctl.sh tests/ctl/test-docs.sh tests/ctl/test-real.sh
+TESTS += tests/ctl/test-ctl.sh tests/ctl/test-docs.sh tests/ctl/test-real.sh
 # --- sandboxd-keeper ---
 check_PROGRAMS += tests/keeper/stand-in
 tests_keeper_stand_in_SOURCES = tests/keeper/stand-in.c

@@ -86,12 +86,12 @@ static int add_and_start(struct ctl *ctl, const struct exec_params *params, stru
         struct sandboxd_reply reply = SANDBOXD_REPLY_NULL;
         int r = ctl_call(ctl, METHOD_EXEC, params, params->id, &reply), status = 0;
 
-        if (r == 0 && session) {
-                stdio_open_in(session->stdio);
+        if (r == 0 && session)
                 r = session_begin(session);
-        }
         if (r == 0)
                 r = ctl_call(ctl, METHOD_START, &start, params->id, &reply);
+        if (r == 0 && session)
+                stdio_open_in(session->stdio); /* its reader comes with the start */
         if (r < 0)
                 status = reply.reason ? ending_of_failure(&reply) : EXIT_CTL;
         sandboxd_reply_clear(&reply);

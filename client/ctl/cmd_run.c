@@ -30,6 +30,17 @@ static int start(struct ctl *ctl, const struct launch *l, int *ret_status)
         return r;
 }
 
+/* The daemon removes it by itself; what comes after run is to find nothing of it. */
+static void await_removal(struct ctl *ctl, const struct launch *l)
+{
+        struct delete_params params = { .owner = ctl->owner, .ns = ctl->ns, .id = l->id };
+        struct sandboxd_reply reply = SANDBOXD_REPLY_NULL;
+
+        if (sandboxd_call(ctl->client, METHOD_DELETE, &params, ctl->timeout_ms, &reply) < 0 && reply.reason != REASON_NOT_FOUND)
+                ctl_warn("%s: not removed: %s", l->id, reply.message);
+        sandboxd_reply_clear(&reply);
+}
+
 static int run_attached(struct ctl *ctl, const struct args *args, struct launch *l)
 {
         struct target target = { .owner = ctl->owner, .ns = ctl->ns, .id = l->id };
@@ -43,7 +54,10 @@ static int run_attached(struct ctl *ctl, const struct args *args, struct launch 
                 return EXIT_CTL;
         if (launch_create(l, ctl, &status) < 0 || session_begin(&session) < 0 || start(ctl, l, &status) < 0)
                 return status;
-        return session_loop(&session);
+        status = session_loop(&session);
+        if (l->params.auto_remove && !session.left)
+                await_removal(ctl, l);
+        return status;
 }
 
 static int run(struct ctl *ctl, const struct args *args)

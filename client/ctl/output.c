@@ -24,6 +24,7 @@ struct table *table_new(const struct column *columns, size_t n, bool color)
                 return NULL;
         scols_table_enable_colors(t->scols, color);
         scols_table_set_column_separator(t->scols, "  ");
+        scols_table_enable_noheadings(t->scols, columns[0].name[0] == '\0');
         for (size_t i = 0; i < n; i++) {
                 int flags = (columns[i].right ? SCOLS_FL_RIGHT : 0) | (columns[i].truncate ? SCOLS_FL_TRUNC : 0);
 

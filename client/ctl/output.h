@@ -17,7 +17,7 @@ struct column {
         bool right;    /* numbers */
         bool truncate; /* gives way where the terminal is too narrow */
 };
-/* color: escape sequences are wanted. NULL: no memory. */
+/* color: escape sequences are wanted. Without a name of the first column there is no line of names. NULL: no memory. */
 struct table *table_new(const struct column *columns, size_t n, bool color);
 struct table *table_free(struct table *t);
 DEFINE_CLEANUP(struct table *, table_free)
