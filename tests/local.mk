@@ -128,6 +128,10 @@ tests_unit_test_tables_LDADD = $(UNIT_PROTO)
 UNIT_TESTS += tests/unit/test-toml
 tests_unit_test_toml_LDADD = $(UNIT_DAEMON)
 
+UNIT_TESTS += tests/unit/test-ttrpc
+tests_unit_test_ttrpc_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
+tests_unit_test_ttrpc_LDADD = libshimproto.la $(UNIT_BASE)
+
 UNIT_TESTS += tests/unit/test-keeper-child
 tests_unit_test_keeper_child_LDADD = libkeeper.la $(UNIT_BASE)
 
