@@ -18,6 +18,7 @@ libdaemon_la_SOURCES += daemon/cgroup_path.c
 libdaemon_la_LIBADD += $(CGROUP_LIBS)
 libdaemon_la_SOURCES += daemon/command.c daemon/command.h
 libdaemon_la_SOURCES += daemon/config.c daemon/config.h
+libdaemon_la_SOURCES += daemon/connection.c
 libdaemon_la_SOURCES += daemon/console.c daemon/console.h
 libdaemon_la_SOURCES += daemon/json.c daemon/json.h
 libdaemon_la_SOURCES += daemon/logger.c daemon/logger.h
@@ -44,10 +45,10 @@ libdaemon_la_SOURCES += daemon/stats_v2.c
 libdaemon_la_SOURCES += daemon/stats_verify.c
 libdaemon_la_LIBADD += -lm
 libdaemon_la_SOURCES += daemon/toml.c daemon/toml.h daemon/toml_get.c daemon/toml_tree.h
-libdaemon_la_SOURCES += daemon/peers.c daemon/peers.h
 libdaemon_la_SOURCES += daemon/quota.c daemon/quota.h
 libdaemon_la_SOURCES += daemon/request.c daemon/request.h
-libdaemon_la_SOURCES += daemon/transport.c daemon/transport.h
+libdaemon_la_SOURCES += daemon/sp.c daemon/sp.h
+libdaemon_la_SOURCES += daemon/transport.c daemon/transport.h daemon/transport_internal.h
 
 # --- sandboxd-helper: does what may block ---
 pkglibexec_PROGRAMS += sandboxd-helper

@@ -54,8 +54,7 @@ struct requests_options {
 
 int requests_new(struct requests **ret, struct daemon *d, const request_handler handlers[METHOD_N],
                  const struct requests_options *options);
-/* Drops what is open, without an answer; calls on_cancel of those that have it, so that the parker forgets them. Before
- * transport_free. */
+/* Drops what is open, without an answer; calls on_cancel of those that have it, so that the parker forgets them. */
 struct requests *requests_free(struct requests *r);
 DEFINE_CLEANUP(struct requests *, requests_free)
 /* To be given to transport_new with data = the struct requests. */

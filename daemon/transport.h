@@ -2,17 +2,16 @@
 #pragma once
 
 /*
- * The RPC socket: nng's cooked REP protocol over IPC, with a bounded pool of contexts. nng has threads of its own; its aio
- * callbacks only queue what they have and write one eventfd, which the loop watches. Everything below is called on the
- * loop's thread only. The only file that uses nng.
+ * The RPC socket: SP's REQ/REP over IPC, as nng's REQ and our client library speak it, on nng's streams (why not on its REP
+ * socket: see transport.c). nng has threads of its own; its aio callbacks only queue what they have and write one eventfd,
+ * which the loop watches. Everything below is called on the loop's thread only. The only file that uses nng.
  *
- * Each open request holds one context, so requests are answered out of order; no reply is ever dropped, also to a client
- * that does not read (a context's reply waits in the context). When all contexts are taken further requests wait in the
- * clients' sockets. Requests of one connection that are open at the same time may arrive in another order than they were
- * sent in: several of nng's threads hand them over.
+ * Requests are answered out of order; no answer is ever dropped, also not to a client that does not read. When there are
+ * max_requests of open requests and unsent answers, further requests wait in the clients' sockets. Requests of one connection
+ * arrive in the order in which they were sent.
  *
- * One uid other than root can hold at most half of the contexts, and 64 MiB of answers that it does not read; what is over
- * costs its connection.
+ * One uid other than root can have at most half of that, and 64 MiB of answers that it does not read; what is over costs its
+ * connection. A client that does not greet within 10 s is closed.
  */
 
 #include <stdint.h>
@@ -40,21 +39,20 @@ struct transport_handlers {
 struct transport_options {
         const char *path; /* of the socket, <= 107 bytes; mode 0660; an old socket there is replaced */
         gid_t gid;        /* owning group; (gid_t)-1: leave */
-        unsigned max_requests;            /* contexts: open requests at once */
+        unsigned max_requests;            /* open ones and unsent answers at once */
         unsigned max_connections_per_uid; /* further ones are closed at once (root too) */
         size_t max_message;               /* bytes; a larger one costs the connection */
 };
 
 int transport_new(struct transport **ret, struct loop *loop, const struct transport_options *options,
                   const struct transport_handlers *handlers, void *data, struct error *err);
-/* Not from a handler. Open requests are gone after it: requests_free() first. */
+/* Not from a handler. Requests that are still open stay valid, until they are dropped or "answered". */
 struct transport *transport_free(struct transport *t);
 DEFINE_CLEANUP(struct transport *, transport_free)
 
 /* Stops taking requests (before the daemon stops); answers still go out. */
 void transport_stop_receiving(struct transport *t);
-/* True when no answer waits to be sent: each has been given to its connection, of which the last one may still be on its way
- * into a full socket. */
+/* True when the kernel has all answers. */
 bool transport_drained(const struct transport *t);
 
 /* Sends the answer and ends the request: *req becomes NULL. Copies data. */
@@ -67,6 +65,6 @@ struct transport_stats {
         uint64_t open;        /* received and not answered */
         uint64_t connections; /* now */
         uint64_t refused;     /* connections over their quota */
-        uint64_t unsent;      /* answers that could not be sent because the connection was known to have gone */
+        uint64_t unsent;      /* answers that were not, or not wholly, sent because the connection had gone */
 };
 void transport_stats(const struct transport *t, struct transport_stats *ret);

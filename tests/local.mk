@@ -151,6 +151,9 @@ tests_unit_test_mountinfo_LDADD = $(UNIT_BASE)
 UNIT_TESTS += tests/unit/test-lifecycle
 tests_unit_test_lifecycle_LDADD = $(UNIT_DAEMON)
 
+UNIT_TESTS += tests/unit/test-transport
+tests_unit_test_transport_LDADD = $(UNIT_DAEMON)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 

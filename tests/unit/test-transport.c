@@ -151,11 +151,24 @@ static int setup(void **state)
         return 0;
 }
 
+/* What the transport left behind: answered or dropped, it makes no difference. */
+static void orphans_end(struct fixture *f)
+{
+        for (size_t i = 0; i < f->n_parked; i++) {
+                if (f->parked[i] && i % 2)
+                        answer(f, &f->parked[i], "nobody");
+                else if (f->parked[i])
+                        transport_drop(&f->parked[i]);
+        }
+        f->n_parked = 0;
+}
+
 static int teardown(void **state)
 {
         struct fixture *f = *state;
 
         f->t = transport_free(f->t); /* with whatever is open */
+        orphans_end(f);
         watch_timer_stop(&f->tick);
         f->loop = loop_free(f->loop);
         unlink(f->path);
@@ -552,7 +565,6 @@ static void test_more_requests_than_contexts(void **state)
 {
         struct fixture *f = *state;
         struct transport_options o = options(f);
-        bool seen[50] = { false };
         struct client c;
         uint32_t id;
         size_t len;
@@ -572,8 +584,7 @@ static void test_more_requests_than_contexts(void **state)
                 pump(f, f->n_parked > i);
                 answer(f, &f->parked[i], "y");
                 pump(f, client_get(&c, &id, &len, text));
-                assert_true(id < 50 && !seen[id]);
-                seen[id] = true;
+                assert_int_equal(id, i); /* the order is kept */
         }
         client_close(&c);
 }
@@ -727,7 +738,7 @@ static void test_oversize_costs_only_the_connection(void **state)
         client_close(&good);
 }
 
-/* Before nng 1.6 this ended its accepting for good: see sendmsg() in transport.c. */
+/* With the REP socket of nng before 1.6 this ended the accepting for good: see transport.c. */
 static void test_clients_that_leave_before_the_greeting(void **state)
 {
         struct fixture *f = *state;
@@ -944,8 +955,10 @@ static void test_500_connections(void **state)
         size_t len;
 
         assert_non_null(c);
-        for (int i = 0; i < 500; i++)
+        for (int i = 0; i < 500; i++) { /* the backlog is 128 */
                 c[i].fd = client_new(f->path);
+                pump(f, stats(f).connections > (uint64_t)i);
+        }
         for (int round = 0; round < 3; round++) {
                 for (int i = 0; i < 500; i++)
                         client_send(c[i].fd, (uint32_t)i, "many");
@@ -972,11 +985,11 @@ static void test_nng_req(void **state)
 
         snprintf(url, sizeof(url), "ipc://%s", f->path);
         assert_int_equal(nng_req0_open(&s), 0);
-        assert_int_equal(nng_dial(s, url, NULL, 0), 0);
+        assert_int_equal(nng_dial(s, url, NULL, NNG_FLAG_NONBLOCK), 0);
         for (int i = 0; i < 100; i++) {
                 assert_int_equal(nng_msg_alloc(&msg, 0), 0);
                 assert_int_equal(nng_msg_append(msg, "nng!", 4), 0);
-                assert_int_equal(nng_sendmsg(s, msg, 0), 0);
+                pump(f, nng_sendmsg(s, msg, NNG_FLAG_NONBLOCK) == 0);
                 pump(f, nng_recvmsg(s, &msg, NNG_FLAG_NONBLOCK) == 0);
                 assert_int_equal(nng_msg_len(msg), 4);
                 assert_memory_equal(nng_msg_body(msg), "nng!", 4);
@@ -1018,7 +1031,6 @@ static void test_free_in_the_middle(void **state)
                 struct transport_options o = options(f);
                 int fds[10];
 
-                f->n_parked = 0;
                 start_with(f, &o);
                 for (int i = 0; i < 10; i++) {
                         fds[i] = client_new(f->path);
@@ -1026,16 +1038,63 @@ static void test_free_in_the_middle(void **state)
                                 client_send(fds[i], k, "x");
                 }
                 f->mode = MODE_PARK;
+                f->padding = round % 3 ? 50000 : 0;
                 pump(f, f->n_parked > (size_t)round * 5);
                 for (size_t i = 0; i < f->n_parked; i += 2)
                         answer(f, &f->parked[i], "x");
                 if (round % 2)
                         close(fds[0]);
                 f->t = transport_free(f->t);
+                orphans_end(f);
                 assert_int_equal(access(f->path, F_OK), -1);
                 for (int i = round % 2; i < 10; i++)
                         close(fds[i]);
         }
+}
+
+/*
+ * Clients that are killed while both directions are busy, at every moment: each connection is told to have ended, and
+ * nothing stays behind. (nng 1.5.2's REP socket hung for good, here or at the end of a test: see transport.c.)
+ */
+static void test_clients_killed_under_load(void **state)
+{
+        struct fixture *f = *state;
+        unsigned n = 0;
+
+        for (int round = 0; round < 21; round++) {
+                pid_t pids[4];
+
+                f->padding = round % 2 ? 0 : 60000;
+                for (int i = 0; i < 4; i++, n++) {
+                        pids[i] = fork();
+                        assert_true(pids[i] >= 0);
+                        if (pids[i] == 0) {
+                                struct client c = { .fd = client_new(f->path) };
+
+                                for (uint32_t id = 0;; id++) {
+                                        uint8_t data[64];
+
+                                        frame(data, id, "load", 4);
+                                        if (send(c.fd, data, 17, MSG_NOSIGNAL) < 0)
+                                                _exit(0);
+                                        if (id % 8 == 0)
+                                                client_fill(&c);
+                                        c.len = 0;
+                                }
+                        }
+                }
+                pump(f, stats(f).connections == 4);
+                for (int i = 0; i < round % 7; i++)
+                        turn(f);
+                for (int i = 0; i < 4; i++) {
+                        kill(pids[i], SIGKILL);
+                        turn(f);
+                        assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+                }
+                pump(f, f->n_disconnected == n);
+                pump(f, stats(f).connections == 0 && transport_drained(f->t));
+        }
+        assert_serves(f);
 }
 
 int main(void)
@@ -1064,6 +1123,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_500_connections, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_nng_req, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_stop_receiving, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_clients_killed_under_load, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_free_in_the_middle, setup_stopped, teardown),
         };
         struct rlimit files;
