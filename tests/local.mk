@@ -202,4 +202,5 @@ TESTS += tests/fake/test-fake-runtime.sh
 dist_check_SCRIPTS += tests/check-docs.sh
 TESTS += tests/check-docs.sh
 
+include tests/bench/local.mk
 include tests/fuzz/local.mk
