@@ -218,6 +218,12 @@ void action_give_up_waiting(struct container *c, struct happening *h)
         daemon_warn(c->daemon, c, "processes of the container did not end within the time given; its exit is reported all the same");
 }
 
+void action_auto_remove(struct container *c, struct happening *h)
+{
+        c->wanted = WANTED_GONE;
+        loop_defer(&c->kick);
+}
+
 void action_thaw(struct container *c, struct happening *h)
 {
         struct op *op = op_new(c, OP_RESUME, NULL, done_quietly);
@@ -422,6 +428,8 @@ void container_look(struct container *c)
 {
         unsigned execs, rest = 0;
 
+        if (c->state == CONTAINER_STOPPED)
+                container_event(c, CEV_DEADLINE, NULL);
         if (c->state != CONTAINER_STOPPING)
                 return;
         execs = count_live_execs(c);
@@ -493,12 +501,37 @@ static bool settle_wanted(struct container *c)
         }
 }
 
+/* A request that an earlier daemon had begun: what was done is answered, what was not is done. */
+static void settle_revived(struct container *c, struct request *req)
+{
+        const char *exec_id = request_exec_id(req);
+        struct process *p = container_find_process(c, exec_id);
+        enum method_id m = req->method->id;
+
+        if (m == METHOD_START && p && p->start_published)
+                request_reply(&req, &(struct start_result){ .pid = (uint32_t)p->pid });
+        else if (m == METHOD_START && p && p->exec_id[0] && p->state == PROCESS_STOPPED)
+                request_fail_reason(&req, REASON_IN_DOUBT, "%s", p->cause);
+        else if ((m == METHOD_PAUSE && c->state == CONTAINER_PAUSED) || (m == METHOD_RESUME && c->state == CONTAINER_RUNNING))
+                request_reply(&req, &(struct empty){});
+        else if (m == METHOD_DELETE && !exec_id[0] && (c->state == CONTAINER_DELETING || c->state == CONTAINER_CLEANING) && !c->delete_request)
+                c->delete_request = req;
+        else
+                container_request(c, req);
+}
+
 void container_settle(struct container *c)
 {
         struct request *req, *tmp, *list;
 
         if (c->state == CONTAINER_GONE || c->adopting)
                 return;
+        list = c->revived;
+        c->revived = NULL;
+        DL_FOREACH_SAFE2(list, req, tmp, park_next) {
+                DL_DELETE2(list, req, park_prev, park_next);
+                settle_revived(c, req);
+        }
         settle_processes(c);
         if (settle_wanted(c) || c->state == CONTAINER_GONE)
                 return;

@@ -28,6 +28,7 @@ void action_fail(struct container *c, struct happening *h);           /* remembe
 void action_fail_start(struct container *c, struct happening *h);     /* and end what is left of init */
 void action_oom(struct container *c, struct happening *h);
 void action_give_up_waiting(struct container *c, struct happening *h);
+void action_auto_remove(struct container *c, struct happening *h);
 void action_thaw(struct container *c, struct happening *h);
 
 void action_process_start(struct process *p, struct happening *h);

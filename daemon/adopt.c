@@ -180,6 +180,7 @@ static int container_from_record(struct container **ret, struct adoption *a, str
         c->wanted = strcmp(rec->wanted, wanted_name(WANTED_GONE)) == 0      ? WANTED_GONE
                     : strcmp(rec->wanted, wanted_name(WANTED_STOPPED)) == 0 ? WANTED_STOPPED
                                                                             : WANTED_RUN;
+        c->adopted = true;
         c->created_at = rec->created_at;
         c->sandbox_id = arena_strdup(c->arena, rec->sandbox[0] ? rec->sandbox : rec->params->id);
         c->rootfs = arena_strdup(c->arena, rec->rootfs);
@@ -219,6 +220,24 @@ static void restore_answers(struct adoption *a, const char *key, const struct li
         }
 }
 
+static void revive_requests(struct adoption *a, struct container *c, const struct list_record_request *list)
+{
+        for (size_t i = 0; i < list->n; i++) {
+                const struct record_request *r = &list->items[i];
+                const struct method_desc *method = method_find(r->method);
+                _cleanup_(arena_freep) struct arena *arena = arena_new();
+                struct error err = ERROR_NULL;
+                struct request *req;
+                void *params;
+
+                if (!method || !arena || message_decode(method->params, r->params.data, r->params.len, arena, &params, &err) < 0)
+                        continue;
+                req = request_revive(a->daemon->requests, method, r->uid, params);
+                if (req)
+                        DL_APPEND2(c->revived, req, park_prev, park_next);
+        }
+}
+
 static void record_found(void *data, const char *owner, const char *ns, const char *id, struct container_record *rec,
                          struct arena **arena, const struct error *err)
 {
@@ -241,6 +260,7 @@ static void record_found(void *data, const char *owner, const char *ns, const ch
         *arena = NULL;
         DL_APPEND(a->found, f);
         restore_answers(a, c->key, &rec->answers);
+        revive_requests(a, c, &rec->requests);
         for (size_t i = 0; i < rec->commands.n; i++)
                 watch_command(a, c, &rec->commands.items[i]);
 }

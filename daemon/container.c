@@ -260,6 +260,8 @@ void process_ended(struct process *p, const struct exit_info *info)
 {
         struct container *c = p->container;
         struct daemon *d = c->daemon;
+        enum container_state state = c->state;
+        enum process_state_kind process_state = p->state;
         uint64_t start_time = p->start_time;
         pid_t pid = p->pid;
 
@@ -272,10 +274,15 @@ void process_ended(struct process *p, const struct exit_info *info)
                 oom_watch_check(c->oom); /* the kill comes before its consequence in the log */
         process_explain(p);
         stdio_process_ended(&p->stdio);
-        if (process_is_init(p))
+        if (process_is_init(p)) {
                 container_event(c, CEV_INIT_EXITED, NULL);
-        else
+                if (c->state == state)
+                        container_persist(c); /* too early for a transition, but not to be forgotten */
+        } else {
                 process_event(p, PEV_EXITED, NULL);
+                if (p->state == process_state)
+                        container_persist(c);
+        }
         /* the record has it now */
         keeper_link_forget(d->keeper, pid, start_time);
 }
@@ -332,6 +339,49 @@ static void answer_to_record(void *data, const struct answer *answer)
         };
 }
 
+static void request_to_record(const struct request *req, struct arena *a, struct list_record_request *list)
+{
+        _cleanup_(buf_deinit) struct buf b = BUF_NULL;
+        struct error err = ERROR_NULL;
+        uint8_t *copy;
+
+        if (!req || !req->request_id[0] || message_encode(req->method->params, req->params, &b, &err) < 0)
+                return;
+        copy = arena_alloc(a, buf_len(&b) + 1);
+        if (!copy)
+                return;
+        memcpy(copy, buf_head(&b), buf_len(&b));
+        list->items[list->n++] = (struct record_request){
+                .method = req->method->name,
+                .uid = req->peer.uid,
+                .params = { .data = copy, .len = buf_len(&b) },
+        };
+}
+
+/* Those whose repeat must not run twice, nor be told that it is too late. (create is undone, and signals are sent again.) */
+static int requests_to_record(struct container *c, size_t n_execs, struct arena *a, struct list_record_request *list)
+{
+        const struct request *req;
+        struct process *p;
+        size_t n_revived = 0;
+
+        for (req = c->revived; req; req = req->park_next)
+                n_revived++;
+        list->items = arena_alloc(a, (3 + n_revived + 2 * n_execs) * sizeof(struct record_request));
+        if (!list->items)
+                return -ENOMEM;
+        request_to_record(c->start_request, a, list);
+        request_to_record(c->pause_request, a, list);
+        request_to_record(c->delete_request, a, list);
+        for (req = c->revived; req; req = req->park_next)
+                request_to_record(req, a, list);
+        DL_FOREACH(c->execs, p) {
+                request_to_record(p->start_request, a, list);
+                request_to_record(p->delete_request, a, list);
+        }
+        return 0;
+}
+
 static int container_to_record(struct container *c, struct arena *a, struct container_record *rec)
 {
         struct answers_fill fill = { .a = a };
@@ -372,7 +422,7 @@ static int container_to_record(struct container *c, struct arena *a, struct cont
         rec->execs.items = arena_alloc(a, (n_execs + 1) * sizeof(struct record_process));
         rec->commands.items = arena_alloc(a, (n_ops + 1) * sizeof(struct record_command));
         fill.list.items = arena_alloc(a, PERSISTED_ANSWERS * sizeof(struct record_answer));
-        if (!init || !rec->execs.items || !rec->commands.items || !fill.list.items)
+        if (!init || !rec->execs.items || !rec->commands.items || !fill.list.items || requests_to_record(c, n_execs, a, &rec->requests) < 0)
                 return -ENOMEM;
         process_to_record(&c->init, init);
         rec->init = init;

@@ -71,6 +71,7 @@ struct container {
         bool mounted;         /* rootfs mounts may be there */
         bool made;            /* the runtime's create may have been run: there may be something to delete */
         bool create_published, oom_killed, from_checkpoint;
+        bool adopted;         /* made by an earlier daemon: who waited for it may not be back yet */
         int dirfd;                   /* our private directory */
         const char *dir;             /* its path */
         struct cgroup *cgroup;
@@ -89,6 +90,7 @@ struct container {
         struct request *create_request, *start_request, *pause_request, *checkpoint_request, *delete_request;
         struct request *deferred;    /* for the next state */
         unsigned adopting;           /* commands of an earlier daemon that are still in flight: nothing is decided before their end */
+        struct request *revived;     /* of an earlier daemon: answered or begun again once it is known how far they came */
         struct request *after_gone;  /* create of the same key, while this one goes */
 };
 

@@ -355,8 +355,11 @@ struct daemon *daemon_free(struct daemon *d)
 
         if (!d)
                 return NULL;
-        d->transport = transport_free(d->transport);
+        HASH_ITER(hh, d->containers, c, tmp)
+                for (struct op *op = c->ops; op; op = op->next)
+                        op->request = NULL; /* not answered: the client asks again, and the next daemon knows */
         d->requests = requests_free(d->requests);
+        d->transport = transport_free(d->transport);
         d->adoption = adoption_free(d->adoption);
         if (d->loop)
                 reap_gone(&d->reap);

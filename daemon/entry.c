@@ -15,6 +15,7 @@
 #include "daemon/runtime.h"
 
 #define STOPPING_DEADLINE_NS (10 * NSEC_PER_SEC)
+#define WAITERS_RETURN_NS (5 * NSEC_PER_SEC) /* after a restart, clients that wait have connected again by then */
 
 void container_leave(struct container *c, enum container_state next)
 {
@@ -254,6 +255,8 @@ static void enter_stopping(struct container *c, struct happening *h)
 
 static void enter_stopped(struct container *c, struct happening *h)
 {
+        bool told;
+
         if (c->previous == CONTAINER_DELETING) {
                 /* not again by itself: who wants it gone may ask again */
                 c->wanted = WANTED_STOPPED;
@@ -268,9 +271,14 @@ static void enter_stopped(struct container *c, struct happening *h)
                 publish_exit(&c->init);
                 container_persist(c);
         }
+        told = c->init.waiters != NULL;
         answer_waiters(&c->init);
-        if (c->init.auto_remove)
+        if (!c->init.auto_remove)
+                return;
+        if (told || !c->adopted)
                 c->wanted = WANTED_GONE;
+        else
+                watch_timer_arm(&c->timer, WAITERS_RETURN_NS);
 }
 
 static void delete_done(struct op *op, const struct error *err)
@@ -346,6 +354,7 @@ static void enter_gone(struct container *c, struct happening *h)
                 fail_list(&c->init.waiters, REASON_NOT_FOUND, "the container could not be created");
         answer_waiters(&c->init);
         fail_list(&c->deferred, REASON_NOT_FOUND, "the container was removed");
+        fail_list(&c->revived, REASON_IN_DOUBT, "the container was removed when the daemon was started anew");
         if (record_remove(d->store, c->params->owner, c->params->ns, c->params->id, &err) < 0)
                 daemon_warn(d, c, "%s", err.message);
         c->after_gone = NULL;

@@ -234,7 +234,7 @@ static const struct container_cell container_table[CONTAINER_STATE_N][CEV_N] = {
                 [CEV_WANTED_GONE] = GO(DELETING, NULL),
                 PREPARE_RESULTS(BUG), CREATE_RESULTS(BUG), START_RESULTS(BUG), LATE_RESULTS,
                 DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG,
-                [CEV_INIT_EXITED] = IGNORE, [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = IGNORE, [CEV_DEADLINE] = IGNORE,
+                [CEV_INIT_EXITED] = IGNORE, [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = IGNORE, [CEV_DEADLINE] = STAY(action_auto_remove),
         },
         [CONTAINER_DELETING] = {
                 ENDED,

@@ -33,6 +33,7 @@
 #define KIND_msgs_record_process .kind = FIELD_MSGS, .message = &desc_record_process
 #define KIND_msgs_record_command .kind = FIELD_MSGS, .message = &desc_record_command
 #define KIND_msgs_record_answer  .kind = FIELD_MSGS, .message = &desc_record_answer
+#define KIND_msgs_record_request .kind = FIELD_MSGS, .message = &desc_record_request
 RECORD_MESSAGES(MESSAGE_DESC)
 
 /* What every version of a record has, and will have. */

@@ -18,6 +18,7 @@
 
 #define RECORD_MESSAGES(MESSAGE)                                                                                       \
         MESSAGE(record_command, "a runtime command in flight")                                                         \
+        MESSAGE(record_request, "a request that is being carried out")                                                 \
         MESSAGE(record_answer, "a remembered answer")                                                                  \
         MESSAGE(record_process, "init or an added process")                                                            \
         MESSAGE(container_record, "a container")
@@ -26,6 +27,8 @@
         F(str, kind, LIMIT_ID, 0, "prepare, create, start, exec ...") F(str, exec_id, LIMIT_ID, 0, "for exec")         \
         F(u32, pid, 0, 0, "of the command") F(u64, start_time, 0, 0, "clock ticks since boot")                         \
         F(str, log, LIMIT_PATH, 0, "file name of its log in the container's directory")
+#define FIELDS_record_request(F)                                                                                       \
+        F(str, method, LIMIT_ID, REQUIRED, "wire name") F(u32, uid, 0, 0, "who asked") F(bin, params, LIMIT_JSON, 0, "encoded")
 #define FIELDS_record_answer(F)                                                                                        \
         F(str, request_id, LIMIT_REQUEST_ID + 11, REQUIRED, "UID/ID as sent") F(str, method, LIMIT_ID, REQUIRED, "wire name")      \
         F(u64, answered_at, 0, 0, "when") F(bin, data, LIMIT_JSON, 0, "encoded response")
@@ -55,13 +58,15 @@
         F(str, cgroup, LIMIT_PATH, 0, "path below the hierarchies") F(boolean, oom_killed, 0, 0, "an OOM kill was seen")  \
         F(u64, oom_count, 0, 0, "the kernel's oom_kill counter when last seen")                                        \
         F(msg_record_process, init, 0, 0, "the init process") F(msgs_record_process, execs, LIMIT_LIST, 0, "added ones")  \
-        F(msgs_record_command, commands, LIMIT_LIST, 0, "in flight") F(msgs_record_answer, answers, LIMIT_LIST, 0, "the latest")
+        F(msgs_record_command, commands, LIMIT_LIST, 0, "in flight") F(msgs_record_answer, answers, LIMIT_LIST, 0, "the latest") \
+        F(msgs_record_request, requests, LIMIT_LIST, 0, "those that a repeat may ask for after a restart")
 
 #define FIELD_C_msg_create_params(name) struct create_params *name;
 #define FIELD_C_msg_record_process(name) struct record_process *name;
 #define FIELD_C_msgs_record_process(name) struct list_record_process name;
 #define FIELD_C_msgs_record_command(name) struct list_record_command name;
 #define FIELD_C_msgs_record_answer(name) struct list_record_answer name;
+#define FIELD_C_msgs_record_request(name) struct list_record_request name;
 RECORD_MESSAGES(MESSAGE_C)
 RECORD_MESSAGES(MESSAGE_DESC_DECL)
 

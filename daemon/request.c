@@ -261,6 +261,31 @@ static void on_request(void *data, struct transport_request *wire, const struct 
         leader_run(r, c);
 }
 
+struct request *request_revive(struct requests *r, const struct method_desc *method, uid_t uid, const void *params)
+{
+        _cleanup_(arena_freep) struct arena *arena = arena_new();
+        struct transport_peer peer = { .uid = uid };
+        struct rpc_request decoded = { .method = method, .method_name = method->name };
+        struct error err = ERROR_NULL;
+        struct call *c;
+
+        decoded.params = arena ? message_copy(method->params, params, arena) : NULL;
+        if (!decoded.params || quota_charge(&r->quota, uid, 0, &err) < 0)
+                return NULL;
+        c = call_new(r, &peer, &arena, &decoded, 0);
+        if (!c) {
+                quota_release(&r->quota, uid, 0);
+                return NULL;
+        }
+        DL_APPEND(r->open, &c->req);
+        if (!*c->key) {
+                request_free(&c->req);
+                return NULL;
+        }
+        HASH_ADD_STR(r->by_key, key, c);
+        return &c->req;
+}
+
 /* --- a connection ends --- */
 
 static void wire_drop(struct request *req)

@@ -65,6 +65,9 @@ extern const struct transport_handlers requests_transport_handlers;
 void request_reply(struct request **req, const void *result);
 void request_fail(struct request **req, const struct error *err);
 void request_fail_reason(struct request **req, enum reason reason, const char *fmt, ...) _printf_(3, 4);
+/* A request of an earlier daemon that had not answered it: nobody waits on a wire, but a repeat joins it, and its answer is
+ * remembered. params is copied. NULL: no memory, or the request has no id. */
+struct request *request_revive(struct requests *r, const struct method_desc *method, uid_t uid, const void *params);
 /* Frees one that was cancelled or answered. */
 struct request *request_free(struct request *req);
 size_t requests_n_open(const struct requests *r);

@@ -211,7 +211,8 @@ static void clean_bundle(struct op *op)
 {
         const struct container *c = op->container;
 
-        if (!c->params->remove_bundle) {
+        /* of a create that failed it is still the client's, who may try again */
+        if (!c->params->remove_bundle || !c->create_published) {
                 op_finish(op, NULL);
                 return;
         }
