@@ -157,7 +157,7 @@ tests_unit_test_transport_LDADD = $(UNIT_DAEMON)
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
-EXTRA_DIST += tests/tap.sh
+EXTRA_DIST += tests/tap.sh tests/unit/run.sh
 noinst_HEADERS += tests/unit/unit.h
 
 # --- the client library, as others see it ---

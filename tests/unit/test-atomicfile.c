@@ -106,7 +106,7 @@ static void test_full(void **state)
         static char big[256 * 1024];
 
         if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
-                skip();
+                unit_skip("needs root and a mount namespace of its own");
         assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
         assert_int_equal(mount("none", f->path, "tmpfs", 0, "size=64k"), 0);
         dirfd = open(f->path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);

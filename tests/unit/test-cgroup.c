@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "tests/lib/tree.h"
+#include "tests/unit/unit.h"
 
 #define PID_42_V1                                                                                                      \
         "9:name=systemd:/pod/c1\n8:pids:/pod/c1\n7:net_cls,net_prio:/\n6:blkio:/pod/c1\n5:freezer:/pod/c1\n"           \
@@ -336,10 +337,8 @@ static int teardown_real(void **state)
 
 static struct real *need_real(void **state)
 {
-        if (!*state) {
-                print_message("# not root, or no writable cgroup hierarchy\n");
-                skip();
-        }
+        if (!*state)
+                unit_skip("not root, or no writable cgroup hierarchy");
         return *state;
 }
 
@@ -494,10 +493,8 @@ static void test_real_own(void **state)
         _cleanup_(cgroup_host_freep) struct cgroup_host *h = NULL;
         struct error err = ERROR_NULL;
 
-        if (cgroup_host_new(&h, &err) < 0) {
-                print_message("# %s\n", err.message);
-                skip();
-        }
+        if (cgroup_host_new(&h, &err) < 0)
+                unit_skip(err.message);
         assert_int_equal(cgroup_of_pid(h, getpid(), &cg, &err), 0);
         assert_false(cgroup_is_private(cg));
         assert_int_equal(cgroup_signal_all(cg, SIGKILL, &err), -1);

@@ -18,6 +18,7 @@
 #include "daemon/events.h"
 #include "daemon/request.h"
 #include "daemon/segment.h"
+#include "tests/unit/unit.h"
 
 struct fixture {
         char dir[64], log_dir[80];
@@ -115,15 +116,16 @@ static struct events_result read_from(struct fixture *f, struct events_params pa
         return result;
 }
 
-/* Reads all from `since` on and checks it: every number once, in order, its message the one it was appended with, or in a
- * gap. Returns how many are in gaps. */
+/* Reads all from `since` on and checks it: every number once, in order, its message the one it was appended with, or in
+ * a gap. Returns how many are in gaps. */
 static uint64_t check_all(struct fixture *f, uint64_t since)
 {
         uint64_t expected = since, lost = 0;
 
         for (unsigned turn = 0; expected <= eventlog_newest(f->log); turn++) {
                 _cleanup_(arena_freep) struct arena *a = arena_new();
-                struct events_result r = read_from(f, (struct events_params){ .since = expected, .max = turn % 2 ? 0 : 7 }, a);
+                struct events_result r =
+                        read_from(f, (struct events_params){ .since = expected, .max = turn % 2 ? 0 : 7 }, a);
 
                 assert_true(r.events.n > 0);
                 for (size_t i = 0; i < r.events.n; i++) {
@@ -187,8 +189,17 @@ static void every_field_is_kept(void **state)
         _cleanup_(arena_freep) struct arena *a = arena_new();
         struct mount mounts[] = { { .type = "overlay", .source = "s" } };
         struct oom_info oom = { .cgroup = "/x", .limit = 5 };
-        struct event ev = { .time = 42, .kind = "oom", .owner = "o", .ns = "n", .id = "i", .exec_id = "e", .pid = 7, .exit_known = true,
-                            .exit_status = 137, .rootfs = { mounts, 1 }, .oom = &oom };
+        struct event ev = { .time = 42,
+                            .kind = "oom",
+                            .owner = "o",
+                            .ns = "n",
+                            .id = "i",
+                            .exec_id = "e",
+                            .pid = 7,
+                            .exit_known = true,
+                            .exit_status = 137,
+                            .rootfs = { mounts, 1 },
+                            .oom = &oom };
         struct error err = ERROR_NULL;
         const struct event *back;
 
@@ -218,10 +229,13 @@ static void filters(void **state)
                 assert_int_equal(r.events.n, 1);
                 assert_int_equal(r.events.items[0].seq, 1);
                 assert_int_equal(r.next, 5);
-                assert_int_equal(read_from(f, (struct events_params){ .only_owner = true, .owner = "o1" }, a).events.n, 2);
+                assert_int_equal(read_from(f, (struct events_params){ .only_owner = true, .owner = "o1" }, a).events.n,
+                                 2);
                 assert_int_equal(read_from(f, (struct events_params){ .owner = "o1" }, a).events.n, 4);
                 assert_int_equal(read_from(f, (struct events_params){ .id = "a" }, a).events.n, 2);
-                assert_int_equal(read_from(f, (struct events_params){ .id = "a", .only_owner = true, .owner = "o2" }, a).events.n, 0);
+                assert_int_equal(read_from(f, (struct events_params){ .id = "a", .only_owner = true, .owner = "o2" }, a)
+                                         .events.n,
+                                 0);
                 assert_int_equal(read_from(f, (struct events_params){ .ns = "default" }, a).events.n, 4);
                 assert_int_equal(read_from(f, (struct events_params){ .ns = "other" }, a).events.n, 0);
                 r = read_from(f, (struct events_params){ .only_owner = true, .owner = "o1", .max = 1 }, a);
@@ -389,9 +403,11 @@ static void strangers_in_the_directory(void **state)
 
         append_n(f, 1, 10);
         f->log = eventlog_free(f->log);
-        snprintf(command, sizeof(command),
-                 "cd %s && touch x seg-5 && echo rubbish >seg-00000000000000000005 && mkdir seg-00000000000000000020 && "
-                 "ln -s /etc/passwd seg-00000000000000000030", f->log_dir);
+        snprintf(
+                command, sizeof(command),
+                "cd %s && touch x seg-5 && echo rubbish >seg-00000000000000000005 && mkdir seg-00000000000000000020 && "
+                "ln -s /etc/passwd seg-00000000000000000030",
+                f->log_dir);
         assert_int_equal(system(command), 0);
         open_log(f);
         assert_int_equal(eventlog_newest(f->log), 30); /* the numbers of what cannot be read are not used again */
@@ -444,7 +460,8 @@ static void fill_disk(struct fixture *f, bool full)
 {
         char command[256];
 
-        snprintf(command, sizeof(command), full ? "dd if=/dev/zero of=%s/fill bs=4k count=1000 2>/dev/null; true" : "rm %s/fill", f->log_dir);
+        snprintf(command, sizeof(command),
+                 full ? "dd if=/dev/zero of=%s/fill bs=4k count=1000 2>/dev/null; true" : "rm %s/fill", f->log_dir);
         assert_int_equal(system(command), 0);
 }
 
@@ -476,7 +493,7 @@ static void a_full_disk_loses_nothing(void **state)
         struct fixture *f = *state;
 
         if (!tiny_disk(f, "size=1m"))
-                skip();
+                unit_skip("cannot mount a tmpfs: needs root");
         append_n(f, 1, 50);
         fill_disk(f, true);
         append_n(f, 51, 700); /* more than the cache holds */
@@ -495,7 +512,7 @@ static void what_is_owed_is_written_by_the_next(void **state)
         struct fixture *f = *state;
 
         if (!tiny_disk(f, "size=1m"))
-                skip();
+                unit_skip("cannot mount a tmpfs: needs root");
         append_n(f, 1, 50);
         fill_disk(f, true);
         append_n(f, 51, 300);
@@ -512,7 +529,7 @@ static void what_cannot_be_kept_is_a_gap(void **state)
         uint64_t lost;
 
         if (!tiny_disk(f, "size=1m"))
-                skip();
+                unit_skip("cannot mount a tmpfs: needs root");
         append_n(f, 1, 50);
         fill_disk(f, true);
         append_n(f, 51, 6000);
@@ -533,7 +550,7 @@ static void the_oldest_make_room_for_what_is_owed(void **state)
         /* the log may be larger than its disk */
         f->options.max_bytes = 64 * 1024 * 1024;
         if (!tiny_disk(f, "size=256k"))
-                skip();
+                unit_skip("cannot mount a tmpfs: needs root");
         append_n(f, 1, 20000);
         assert_true(check_all(f, 1) > 10000);
         assert_int_equal(check_all(f, 20000 - 4000), 0);
@@ -721,7 +738,8 @@ static void thousands_of_readers(void **state)
 
         for (unsigned i = 0; i < 3000; i++) {
                 snprintf(id, sizeof(id), "c%u", i);
-                serve(f, &x[i], (struct events_params){ .since = 1, .timeout_ms = 3600000, .id = i % 3 ? "none" : "c" });
+                serve(f, &x[i],
+                      (struct events_params){ .since = 1, .timeout_ms = 3600000, .id = i % 3 ? "none" : "c" });
         }
         append_n(f, 1, 20);
         loop_run_once(f->loop, true);

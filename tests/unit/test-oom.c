@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "daemon/oom.h"
 #include "tests/lib/tree.h"
+#include "tests/unit/unit.h"
 
 #define LIMIT    (8 << 20)
 #define PATIENCE (20 * NSEC_PER_SEC)
@@ -231,10 +232,8 @@ static struct real_fixture *need_real(void **state)
         struct real_fixture *rf = *state;
         char path[80];
 
-        if (!rf) {
-                print_message("# not root, or memory is not a v1 controller\n");
-                skip();
-        }
+        if (!rf)
+                unit_skip("not root, or memory is not a v1 controller");
         begin(&rf->f);
         (void)snprintf(path, sizeof(path), "/%s", rf->real.name);
         assert_int_equal(cgroup_host_new(&rf->f.host, &rf->f.err), 0);

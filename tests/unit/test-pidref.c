@@ -59,8 +59,9 @@ static void test_open(void **state)
         assert_int_equal(pidref_open(&p, -1), -ESRCH);
 }
 
-static const char stat_tail[] = " S 11 2 3 -34816 -1 4194560 1 2 3 4 500 600 7 8 20 0 1 0 98765 1000 2 18446744073709551615 1 2 3 "
-                                "4 5 6 7 8 9 10 11 12 17 3 0 0 0 0 0 1 2 3 4 5 6 7 768\n";
+static const char stat_tail[] =
+        " S 11 2 3 -34816 -1 4194560 1 2 3 4 500 600 7 8 20 0 1 0 98765 1000 2 18446744073709551615 1 2 3 "
+        "4 5 6 7 8 9 10 11 12 17 3 0 0 0 0 0 1 2 3 4 5 6 7 768\n";
 
 static void test_parse(void **state)
 {
@@ -158,7 +159,7 @@ static void test_exit_status_unprivileged(void **state)
         pid_t pid, looker;
 
         if (geteuid() != 0)
-                skip();
+                unit_skip("needs root");
         pid = fork_child(3, NULL);
         await_zombie(pid);
         assert_int_equal(pidref_open(&p, pid), 0);

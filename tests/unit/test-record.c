@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records survive, also a full disk; nothing planted in the state directory is followed; two daemons never share one. */
+/* Records survive, also a full disk; nothing planted in the state directory is followed; two daemons never share
+ * one. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +19,7 @@
 #include "base/log.h"
 #include "daemon/record.h"
 #include "tests/lib/fill.h"
+#include "tests/unit/unit.h"
 
 struct fixture {
         char dir[64]; /* below which everything is */
@@ -113,8 +115,8 @@ struct seen {
         struct error err;
 };
 
-static void note(void *data, const char *owner, const char *ns, const char *id, struct container_record *rec, struct arena **a,
-                 const struct error *err)
+static void note(void *data, const char *owner, const char *ns, const char *id, struct container_record *rec,
+                 struct arena **a, const struct error *err)
 {
         struct seen *seen = data;
 
@@ -257,9 +259,10 @@ static void bad_records_are_told(void **state)
         spoiled(f, "{\n\"version\": 1, \"sta", REASON_CORRUPT, "meta.json: line 2, column");
         spoiled(f, "\x7f""ELF", REASON_CORRUPT, "meta.json: line 1");
         spoiled(f, "{\"version\": 1}", REASON_CORRUPT, "meta.json: state: is missing");
-        spoiled(f, "{\"version\": 2, \"state\": {\"new\": \"shape\"}}", REASON_NOT_SUPPORTED, "start the newer sandboxd again");
-        spoiled(f, "{\"version\": 1, \"state\": \"s\", \"params\": {\"ns\": \"n\", \"id\": \"y\", \"bundle\": \"/b\"}}", REASON_CORRUPT,
-                "it is the record of another container, \"/n/y\"");
+        spoiled(f, "{\"version\": 2, \"state\": {\"new\": \"shape\"}}", REASON_NOT_SUPPORTED,
+                "start the newer sandboxd again");
+        spoiled(f, "{\"version\": 1, \"state\": \"s\", \"params\": {\"ns\": \"n\", \"id\": \"y\", \"bundle\": \"/b\"}}",
+                REASON_CORRUPT, "it is the record of another container, \"/n/y\"");
         assert_int_equal(each(f).good, 1);
         /* the file of a newer version was not touched */
         spoiled(f, "{\"version\": 99}", REASON_NOT_SUPPORTED, "version 99");
@@ -422,7 +425,7 @@ static void a_full_disk(void **state)
         f->store = record_store_free(f->store);
         if (mount("tmpfs", f->root, "tmpfs", 0, "size=64k,mode=0711") < 0) {
                 assert_int_equal(record_store_open(&f->store, f->root, &err), 0);
-                skip();
+                unit_skip("cannot mount: needs root");
         }
         f->mounted = true;
         assert_int_equal(record_store_open(&f->store, f->root, &err), 0);
@@ -455,7 +458,7 @@ static void a_read_only_disk(void **state)
         snprintf(path, sizeof(path), "%s/ro", f->dir);
         assert_int_equal(mkdir(path, 0700), 0);
         if (mount(f->root, path, NULL, MS_BIND, NULL) < 0)
-                skip();
+                unit_skip("cannot mount: needs root");
         assert_int_equal(mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), 0);
         strcat(path, "/state/_/n/x");
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -541,7 +544,9 @@ static void tombstones(void **state)
         assert_int_equal(tombs(f).n, 1024);
         assert_string_equal(tombs(f).first, "r7");
         /* strangers and broken ones are passed over */
-        run("cd %s/tombstones && touch 0 x 99999999999999999999.json 00000000000000000500.jsonx && : >00000000000000000600.json", f->root);
+        run("cd %s/tombstones && touch 0 x 99999999999999999999.json 00000000000000000500.jsonx && : "
+            ">00000000000000000600.json",
+            f->root);
         reopen(f);
         assert_int_equal(tombs(f).n, 1023);
 }

@@ -553,7 +553,8 @@ static void test_output_fifo(void **state)
         client = make_fifo(path);
         run_init(f, &r, script);
         snprintf(script, sizeof(script), "trap 'exit 77' PIPE; echo one; cat %s; echo two || exit 78; exit 3", go);
-        r.p.stdio[1] = (struct spawn_stdio){ .kind = SPAWN_STDIO_PATH, .path = path, .chown = true, .uid = 1234, .gid = 4321 };
+        r.p.stdio[1] =
+                (struct spawn_stdio){ .kind = SPAWN_STDIO_PATH, .path = path, .chown = true, .uid = 1234, .gid = 4321 };
         run_start(f, &r);
         spawn_release(&r.s);
         unit_run_until(f->loop, r.readies);
@@ -749,10 +750,10 @@ static void test_namespace(void **state)
         static struct run r;
 
         if (geteuid() != 0)
-                skip();
+                unit_skip("needs root");
         ours = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
         if (unshare(CLONE_NEWNET) < 0)
-                skip();
+                unit_skip("needs a network namespace of its own");
         other = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
         n = readlink("/proc/self/ns/net", link, sizeof(link) - 2);
         assert_int_equal(setns(ours, CLONE_NEWNET), 0);

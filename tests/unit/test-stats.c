@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "daemon/stats.h"
 #include "tests/lib/tree.h"
+#include "tests/unit/unit.h"
 
 struct fixture {
         struct tree tree;
@@ -73,9 +74,11 @@ static uint64_t blkio_of(const struct stats_result *s, const char *file, const c
 }
 
 #define NET                                                                                                            \
-        "Inter-|   Receive                                                |  Transmit\n"                              \
-        " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n" \
-        "    lo:    3319      30    0    0    0     0          0         0     3319      30    0    0    0     0       0          0\n" \
+        "Inter-|   Receive                                                |  Transmit\n"                               \
+        " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls "     \
+        "carrier compressed\n"                                                                                         \
+        "    lo:    3319      30    0    0    0     0          0         0     3319      30    0    0    0     0     " \
+        "  0          0\n"                                                                                             \
         "  eth0: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n"
 
 static void test_v1(void **state)
@@ -87,7 +90,8 @@ static void test_v1(void **state)
         put(&f, "v1/cpu", "cpuacct.usage", "123456789\n");
         put(&f, "v1/cpu", "cpuacct.stat", "user 7\nsystem 5\n");
         put(&f, "v1/cpu", "cpuacct.usage_percpu", "100 23456789 \n");
-        put(&f, "v1/cpu", "cpu.stat", "nr_periods 10\nnr_throttled 3\nthrottled_time 4000\nnr_bursts 2\nburst_time 77\n");
+        put(&f, "v1/cpu", "cpu.stat",
+            "nr_periods 10\nnr_throttled 3\nthrottled_time 4000\nnr_bursts 2\nburst_time 77\n");
         put(&f, "v1/memory", "memory.usage_in_bytes", "4096\n");
         put(&f, "v1/memory", "memory.max_usage_in_bytes", "8192\n");
         put(&f, "v1/memory", "memory.limit_in_bytes", "9223372036854771712\n");
@@ -108,7 +112,8 @@ static void test_v1(void **state)
         put(&f, "v1/hugetlb", "hugetlb.2MB.failcnt", "5\n");
         put(&f, "v1/rdma", "rdma.current", "mlx4_0 hca_handle=2 hca_object=2000\n");
         put(&f, "v1/rdma", "rdma.max", "mlx4_0 hca_handle=3 hca_object=max\n");
-        put(&f, "unified", "memory.pressure", "some avg10=1.50 avg60=0.00 avg300=12.34 total=77\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=6\n");
+        put(&f, "unified", "memory.pressure",
+            "some avg10=1.50 avg60=0.00 avg300=12.34 total=77\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=6\n");
         tree_write(&f.tree, "proc/42/net/dev", NET);
 
         assert_int_equal(stats_read(f.cg, 42, f.arena, s, &f.err), 0);
@@ -172,7 +177,8 @@ static void test_v2(void **state)
 
         begin(&f, 2);
         put(&f, "v2", "cpu.stat",
-            "usage_usec 100\nuser_usec 60\nsystem_usec 40\nnr_periods 5\nnr_throttled 2\nthrottled_usec 9\nnr_bursts 1\nburst_usec 3\n");
+            "usage_usec 100\nuser_usec 60\nsystem_usec 40\nnr_periods 5\nnr_throttled 2\nthrottled_usec 9\nnr_bursts "
+            "1\nburst_usec 3\n");
         put(&f, "v2", "memory.current", "4096\n");
         put(&f, "v2", "memory.max", "max\n");
         put(&f, "v2", "memory.peak", "8192\n");
@@ -268,10 +274,12 @@ static void test_limits_v1(void **state)
         applied(&f, LIMITS_MEM( .memory = 1048576), true, "");
         applied(&f, LIMITS_MEM( .memory = 1048576 + 4095), true, ""); /* rounded down to pages */
         applied(&f, LIMITS_MEM( .memory = 0), true, "");
-        applied(&f, LIMITS_MEM( .memory = 1048576 + 4096), false, "memory.limit_in_bytes: wanted 1052672, found 1048576");
+        applied(&f, LIMITS_MEM(.memory = 1048576 + 4096), false,
+                "memory.limit_in_bytes: wanted 1052672, found 1048576");
         applied(&f, LIMITS_MEM( .memory = -1), false, "wanted no limit, found 1048576");
         applied(&f, LIMITS(.has_memory_reservation = true, .memory_reservation = -1), true, "");
-        applied(&f, LIMITS(.has_memory_reservation = true, .memory_reservation = 4096), false, "memory.soft_limit_in_bytes");
+        applied(&f, LIMITS(.has_memory_reservation = true, .memory_reservation = 4096), false,
+                "memory.soft_limit_in_bytes");
         applied(&f, LIMITS(.has_swap = true, .swap = 2097152), true, "");
         applied(&f, LIMITS(.has_swap = true, .swap = -1), false, "memory.memsw.limit_in_bytes");
         applied(&f, LIMITS(.has_cpu_shares = true, .cpu_shares = 512), true, "");
@@ -309,10 +317,12 @@ static void test_limits_v2(void **state)
         put(&f, "v2", "cpuset.cpus", "0-1\n");
         put(&f, "v2", "pids.max", "max\n");
         applied(&f, LIMITS_MEM( .memory = 1048576, .has_swap = true, .swap = 2097152), true, "");
-        applied(&f, LIMITS_MEM( .memory = 1048576, .has_swap = true, .swap = 1048576), false, "memory.swap.max: wanted 0, found 1048576");
+        applied(&f, LIMITS_MEM(.memory = 1048576, .has_swap = true, .swap = 1048576), false,
+                "memory.swap.max: wanted 0, found 1048576");
         applied(&f, LIMITS_MEM( .memory = 1048576, .has_swap = true, .swap = -1), false, "memory.swap.max");
         put(&f, "v2", "memory.swap.max", "max\n");
-        applied(&f, LIMITS_MEM( .memory = 1048576, .has_swap = true, .swap = 1048576), false, "memory.swap.max: wanted 0, found max");
+        applied(&f, LIMITS_MEM(.memory = 1048576, .has_swap = true, .swap = 1048576), false,
+                "memory.swap.max: wanted 0, found max");
         applied(&f, LIMITS_MEM( .memory = 1048576, .has_swap = true, .swap = -1), true, "");
         applied(&f, LIMITS(.has_cpu_shares = true, .cpu_shares = 1024), true, "");
         applied(&f, LIMITS(.has_cpu_shares = true, .cpu_shares = 2048), false, "cpu.weight");
@@ -323,7 +333,8 @@ static void test_limits_v2(void **state)
         put(&f, "v2", "cpu.weight", "10000\n");
         applied(&f, LIMITS(.has_cpu_shares = true, .cpu_shares = 262144), true, "");
         applied(&f, LIMITS(.has_cpu_quota = true, .cpu_quota = 50000, .cpu_period = 100000), true, "");
-        applied(&f, LIMITS(.has_cpu_quota = true, .cpu_quota = 100000), false, "cpu.max: wanted 100000 100000, found 50000 100000");
+        applied(&f, LIMITS(.has_cpu_quota = true, .cpu_quota = 100000), false,
+                "cpu.max: wanted 100000 100000, found 50000 100000");
         applied(&f, LIMITS(.has_cpu_quota = true, .cpu_quota = -1), false, "cpu.max");
         put(&f, "v2", "cpu.max", "max 100000\n");
         applied(&f, LIMITS(.has_cpu_quota = true, .cpu_quota = -1), true, "");
@@ -392,14 +403,10 @@ static void test_real(void **state)
         uint64_t end_at = clock_monotonic_ns() + 20 * NSEC_PER_SEC;
         pid_t pid;
 
-        if (!r) {
-                print_message("# not root, or no writable cgroup hierarchy\n");
-                skip();
-        }
-        if (r->host->of[CG_MEMORY] < 0 || r->host->hier[r->host->of[CG_MEMORY]].v2) {
-                print_message("# memory is not a v1 controller\n");
-                skip();
-        }
+        if (!r)
+                unit_skip("not root, or no writable cgroup hierarchy");
+        if (r->host->of[CG_MEMORY] < 0 || r->host->hier[r->host->of[CG_MEMORY]].v2)
+                unit_skip("memory is not a v1 controller");
         real_write(r, CG_MEMORY, "memory.limit_in_bytes", "67108864");
         real_write(r, CG_PIDS, "pids.max", "77");
         real_write(r, CG_CPU, "cpu.shares", "300");
@@ -438,10 +445,8 @@ static void test_cost(void **state)
         pid_t pid, *pids;
         size_t n;
 
-        if (!r || !getenv("BENCH")) {
-                print_message("# only with BENCH=1 and as root\n");
-                skip();
-        }
+        if (!r || !getenv("BENCH"))
+                unit_skip("a measurement: only with BENCH=1 and as root");
         pid = real_fork(r, "", child_pauses, NULL);
         assert_int_equal(cgroup_of_pid(r->host, pid, &f.cg, &f.err), 0);
         t0 = clock_monotonic_ns();
@@ -458,7 +463,8 @@ static void test_cost(void **state)
                 assert_int_equal(cgroup_pids(f.cg, a, &pids, &n, &f.err), 0);
         }
         t2 = clock_monotonic_ns();
-        print_message("# stats_read %.1f us, cgroup_pids %.1f us\n", (double)(t1 - t0) / N / 1000, (double)(t2 - t1) / N / 1000);
+        print_message("# stats_read %.1f us, cgroup_pids %.1f us\n", (double)(t1 - t0) / N / 1000,
+                      (double)(t2 - t1) / N / 1000);
         assert_int_equal(kill(pid, SIGKILL), 0);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
         end(&f);

@@ -30,6 +30,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "daemon/transport.h"
+#include "tests/unit/unit.h"
 
 #define MAX_MESSAGE (8U * 1024 * 1024)
 #define PARKED_MAX 10000
@@ -869,7 +870,7 @@ static void test_one_user_cannot_take_all(void **state)
         pid_t pid;
 
         if (geteuid() != 0)
-                skip();
+                unit_skip("needs root");
         o.max_requests = 64;
         start_with(f, &o);
         assert_int_equal(chmod(f->path, 0666), 0);
