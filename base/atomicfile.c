@@ -2,8 +2,8 @@
 
 /*
  * The temporary name is fixed, so that what a killed process left behind is found and replaced by the next write of the
- * same file. It is created with O_EXCL after an unlink: never written through a link, never shared with another writer's
- * open descriptor.
+ * same file. It is created with O_EXCL after an unlink: never written through a link, never shared with another
+ * writer's open descriptor.
  */
 
 #include "base/atomicfile.h"

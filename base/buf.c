@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * 0 <= start <= end <= size; the bytes of the queue are [start, end). Room is won first by moving the bytes to the front,
- * and only if that is not enough by doubling, so that a queue that is drained as fast as it fills stays small.
+ * 0 <= start <= end <= size; the bytes of the queue are [start, end). Room is won first by moving the bytes to the
+ * front, and only if that is not enough by doubling, so that a queue that is drained as fast as it fills stays small.
  */
 
 #include "base/buf.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Time in nanoseconds. Monotonic time for deadlines and durations, real time only for what people and containerd read. */
+/* Time in nanoseconds. Monotonic time for deadlines and durations, real time only for what people and containerd
+ * read. */
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Messages have a fixed room. What does not fit is cut on a character boundary (a message must stay valid UTF-8, since it
- * ends up in msgpack strings and in JSON) and ends in "...".
+ * Messages have a fixed room. What does not fit is cut on a character boundary (a message must stay valid UTF-8, since
+ * it ends up in msgpack strings and in JSON) and ends in "...".
  */
 
 #include "base/error.h"

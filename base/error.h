@@ -4,9 +4,9 @@
 /*
  * The error object: a reason and a sentence, by value, in the caller's frame: no allocation on error paths.
  *
- * Functions that can fail for a reason that a user should read take `struct error *err` as their last argument, return 0
- * on success and -1 on failure, and touch *err only on failure. Functions in base/ that wrap system calls return 0 (or a
- * count) and a negative errno. The reason is one of enum reason of proto/errors.h; base/ does not interpret it.
+ * Functions that can fail for a reason that a user should read take `struct error *err` as their last argument, return
+ * 0 on success and -1 on failure, and touch *err only on failure. Functions in base/ that wrap system calls return 0
+ * (or a count) and a negative errno. The reason is one of enum reason of proto/errors.h; base/ does not interpret it.
  * A sentence says what was wanted, what was found and, where it is known, what to do.
  */
 

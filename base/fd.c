@@ -281,7 +281,8 @@ int fd_listen_unix(const char *path, mode_t mode, int backlog)
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return -errno;
-        /* fchmod before bind: the socket is never there with a wider mode than asked for. chmod after: the umask took bits */
+        /* fchmod before bind: the socket is never there with a wider mode than asked for. chmod after: the umask took
+         * bits */
         if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
                 return -errno;
         if (chmod(path, mode) < 0 || listen(fd, backlog) < 0) {

@@ -19,8 +19,8 @@ static inline _unused_ void fd_closep(int *fd)
 int fd_set_nonblock(int fd, bool on); /* 0 or -errno */
 int fd_set_cloexec(int fd, bool on);  /* 0 or -errno */
 
-/* Writes all of it, through EINTR and (for blocking descriptors) short writes. 0 or -errno (-EAGAIN with nothing or only
- * a part written on a non-blocking descriptor). */
+/* Writes all of it, through EINTR and (for blocking descriptors) short writes. 0 or -errno (-EAGAIN with nothing or
+ * only a part written on a non-blocking descriptor). */
 int fd_write_all(int fd, const void *data, size_t len);
 
 /* Reads a whole file below dirfd (AT_FDCWD allowed) of at most `max` bytes into a NUL-terminated heap buffer that the

@@ -166,8 +166,8 @@ void log_write(enum log_level level, const char *fmt, ...)
 
         if (sink.lost) {
                 len = format_head(line, LOG_LEVEL_WARN);
-                len += (size_t)snprintf(line + len, sizeof(line) - len, "log: %lu lines lost, the sink did not take them\n",
-                                        sink.lost);
+                len += (size_t)snprintf(line + len, sizeof(line) - len,
+                                        "log: %lu lines lost, the sink did not take them\n", sink.lost);
                 if (write_line(line, len))
                         sink.lost = 0;
         }

@@ -83,10 +83,10 @@ static void make_timerfd(struct ev_loop *ev)
 }
 
 /*
- * The number that libev's epoll descriptor is about to get: the lowest free one. libev does not tell, and needs help: it
- * leaves closed descriptors in the kernel's set, and when one is still open elsewhere and becomes ready, it makes the whole
- * set anew (measured: 960 epoll_ctl for each of 1,000 watches). Used for EPOLL_CTL_DEL alone, which a wrong guess makes
- * fail and nothing else.
+ * The number that libev's epoll descriptor is about to get: the lowest free one. libev does not tell, and needs help:
+ * it leaves closed descriptors in the kernel's set, and when one is still open elsewhere and becomes ready, it makes
+ * the whole set anew (measured: 960 epoll_ctl for each of 1,000 watches). Used for EPOLL_CTL_DEL alone, which a wrong
+ * guess makes fail and nothing else.
  */
 static int guess_epoll(void)
 {

@@ -5,10 +5,10 @@
  * The event loop: the only file that calls libev. Always a loop of its own (ev_loop_new), never libev's default loop,
  * whose SIGCHLD handler reaps with waitpid(-1).
  *
- * Watchers are embedded in their owners by value; callbacks get the watcher and go up with container_of. A callback only
- * translates what happened into an event for its owner. A watcher must be stopped before its memory goes; stopping twice,
- * or one that was never started, is fine. Callbacks may start and stop any watcher. Work that frees objects is put off
- * to the end of the round with loop_defer().
+ * Watchers are embedded in their owners by value; callbacks get the watcher and go up with container_of. A callback
+ * only translates what happened into an event for its owner. A watcher must be stopped before its memory goes; stopping
+ * twice, or one that was never started, is fine. Callbacks may start and stop any watcher. Work that frees objects is
+ * put off to the end of the round with loop_defer().
  *
  * The loop measures itself: a round whose callbacks take longer than LOOP_STALL_NS is counted as a stall.
  */
@@ -60,8 +60,9 @@ void watch_fd_init(struct watch_fd *w, struct loop *loop, watch_fd_fn fn);
 /* Starts to watch fd for `events`, or changes what is watched for; events == 0 stops. */
 void watch_fd_set(struct watch_fd *w, int fd, unsigned events);
 void watch_fd_stop(struct watch_fd *w);
-/* watch_fd_stop for a descriptor whose open file others have too (the keeper's store, a copy by SCM_RIGHTS): takes it out of
- * the kernel's set at once, which closing our copy does not do. Before the close; no other watch may be of that descriptor. */
+/* watch_fd_stop for a descriptor whose open file others have too (the keeper's store, a copy by SCM_RIGHTS): takes it
+ * out of the kernel's set at once, which closing our copy does not do. Before the close; no other watch may be of that
+ * descriptor. */
 void watch_fd_drop(struct watch_fd *w);
 bool watch_fd_active(const struct watch_fd *w);
 
@@ -91,8 +92,8 @@ int watch_signals_start(struct watch_signals *w, struct loop *loop, const sigset
 void watch_signals_stop(struct watch_signals *w);
 
 /* --- deferred work: runs at the end of the present round, after all callbacks, in order; may defer again (then it runs
- *     in the same pass). A deferred item that is already queued is not queued twice. loop_defer also wakes the loop when
- *     called outside of a round. --- */
+ *     in the same pass). A deferred item that is already queued is not queued twice. loop_defer also wakes the loop
+ *     when called outside of a round. --- */
 struct deferred;
 typedef void (*deferred_fn)(struct deferred *d);
 struct deferred {

@@ -180,8 +180,8 @@ static bool reaped_status(int fd, int *ret)
         return true;
 }
 
-/* Field 52 is 0 for those who may not see it. /proc/PID/exe is under the same rule, and says so: for a zombie it is ENOENT
- * if we may look, EACCES if not. */
+/* Field 52 is 0 for those who may not see it. /proc/PID/exe is under the same rule, and says so: for a zombie it is
+ * ENOENT if we may look, EACCES if not. */
 static bool may_see_exit_code(pid_t pid)
 {
         char path[32], target[1];

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A watch is in the table from start to stop; whatever tells first (SIGCHLD, the pidfd, the keeper) takes it out and calls
- * its function, so it is called once. Nothing of a watch is touched after its function was called: it may be freed there.
+ * A watch is in the table from start to stop; whatever tells first (SIGCHLD, the pidfd, the keeper) takes it out and
+ * calls its function, so it is called once. Nothing of a watch is touched after its function was called: it may be
+ * freed there.
  *
- * Only one zombie at a time is looked at, and it is reaped before the next look: WNOWAIT would return the same one again.
+ * Only one zombie at a time is looked at, and it is reaped before the next look: WNOWAIT would return the same one
+ * again.
  *
  * The pidfd of another's child may say "ended" before its status can be known: until its parent has reaped it (for
- * PIDFD_INFO_EXIT), or because the kernel never tells and the keeper will. So its status is asked for again with growing
- * delays, for 2 seconds in total, and only then reported as unknown. The pidfd is not watched meanwhile: it stays readable.
+ * PIDFD_INFO_EXIT), or because the kernel never tells and the keeper will. So its status is asked for again with
+ * growing delays, for 2 seconds in total, and only then reported as unknown. The pidfd is not watched meanwhile: it
+ * stays readable.
  */
 
 #define HASH_NONFATAL_OOM 1

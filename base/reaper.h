@@ -4,9 +4,9 @@
 /*
  * The reaper: every exit of every process that we know of arrives here, once, and goes to its watcher.
  *
- * Three sources: SIGCHLD (reaper_drain: our children and, as we are a subreaper, orphans of the runtimes), the pidfd of a
- * watched process (also of one that is not our child: adopted after a restart), and the keeper (reaper_told).
- * A zombie that nobody watches is reaped at once, since runsc's delete waits for gofers that nobody reaped, and its
+ * Three sources: SIGCHLD (reaper_drain: our children and, as we are a subreaper, orphans of the runtimes), the pidfd of
+ * a watched process (also of one that is not our child: adopted after a restart), and the keeper (reaper_told). A
+ * zombie that nobody watches is reaped at once, since runsc's delete waits for gofers that nobody reaped, and its
  * status is remembered for as long as a command is in flight that began before it ended: only such a command can still
  * name it in a pid file. Children are looked at with waitid(WNOWAIT) for status and start time, told to their watcher, which
  * records it, and then that one pid is reaped: killed in between, we leave a zombie whose next parent finds the same status.
@@ -28,7 +28,8 @@ struct exit_info {
 };
 
 struct watch_pid;
-typedef void (*watch_pid_fn)(struct watch_pid *w, const struct exit_info *info); /* called once; the watch has stopped */
+/* called once; the watch has stopped */
+typedef void (*watch_pid_fn)(struct watch_pid *w, const struct exit_info *info);
 struct watch_pid {
         struct watch_fd watch;
         struct pidref pidref; /* owned by the watch while it is active, and still open in the callback; after it, only
@@ -55,8 +56,9 @@ void reaper_drain(struct reaper *r);
 void reaper_told(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info);
 
 void watch_pid_init(struct watch_pid *w);
-/* Takes *p (also on failure). Without a pidfd (p->fd == -1) one is opened if the process is still there. The callback never runs from inside this call. A process that has ended already, also one
- * whose zombie was reaped before as an orphan (see reaper_claim), is reported in a later turn of the loop. */
+/* Takes *p (also on failure). Without a pidfd (p->fd == -1) one is opened if the process is still there. The callback
+ * never runs from inside this call. A process that has ended already, also one whose zombie was reaped before as an
+ * orphan (see reaper_claim), is reported in a later turn of the loop. */
 int watch_pid_start(struct watch_pid *w, struct reaper *r, struct pidref *p, watch_pid_fn fn);
 void watch_pid_stop(struct watch_pid *w); /* closes the pidfd; the process stays and becomes an orphan when it ends */
 

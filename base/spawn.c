@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The parent's side: prepares the child, forks, watches its status socket and its pid. See base/spawn_child.h for what the
- * two say to each other. Ready is reported before the exit in any case: if the exit is seen first, the status socket is
- * read to its end then.
+ * The parent's side: prepares the child, forks, watches its status socket and its pid. See base/spawn_child.h for what
+ * the two say to each other. Ready is reported before the exit in any case: if the exit is seen first, the status
+ * socket is read to its end then.
  */
 
 #include "base/spawn.h"

@@ -5,12 +5,13 @@
  * The only creator of processes. An argument vector and an absolute path, never a shell; an explicit environment;
  * close-on-exec everywhere but for what is listed; a clean signal mask and dispositions.
  *
- * The child waits before exec until spawn_release() (the caller first records its pid: a command in flight must be known
- * to the next daemon), and calls _exit if we die before: end of file on the gate. There is no PDEATHSIG.
+ * The child waits before exec until spawn_release() (the caller first records its pid: a command in flight must be
+ * known to the next daemon), and calls _exit if we die before: end of file on the gate. There is no PDEATHSIG.
  *
- * nng has threads, so between fork and exec only async-signal-safe calls are made (signal-safety(7)). The child opens the
- * client's stdio paths itself, because open() of a strange path may block; the ends that we keep come back over the
- * status socket with SCM_RIGHTS. The status socket also tells which step failed with which errno, and that exec was done.
+ * nng has threads, so between fork and exec only async-signal-safe calls are made (signal-safety(7)). The child opens
+ * the client's stdio paths itself, because open() of a strange path may block; the ends that we keep come back over the
+ * status socket with SCM_RIGHTS. The status socket also tells which step failed with which errno, and that exec was
+ * done.
  */
 
 #include <stdbool.h>
@@ -22,17 +23,20 @@
 
 /* How the child comes by one of its descriptors 0, 1 or 2. */
 enum spawn_stdio_kind {
-        SPAWN_STDIO_NULL,  /* /dev/null */
-        SPAWN_STDIO_FD,    /* dup of fd */
-        SPAWN_STDIO_PATH,  /* opened by the child: a FIFO (see below), or a plain file (stdout/stderr: O_APPEND) */
-        SPAWN_STDIO_FILE,  /* opened by the child: regular file, created 0644 with its directories 0755, O_APPEND (file://) */
-        SPAWN_STDIO_SAME,  /* stderr only: the same open file as stdout */
-        SPAWN_STDIO_HAND_BACK, /* opened by the child for us, non-blocking, a FIFO O_RDWR; the child itself gets /dev/null */
+        SPAWN_STDIO_NULL,      /* /dev/null */
+        SPAWN_STDIO_FD,        /* dup of fd */
+        SPAWN_STDIO_PATH,      /* opened by the child: a FIFO (see below), or a plain file (stdout/stderr: O_APPEND) */
+        SPAWN_STDIO_FILE,      /* opened by the child: regular file, created 0644 with its directories 0755, O_APPEND
+                                  (file://) */
+        SPAWN_STDIO_SAME,      /* stderr only: the same open file as stdout */
+        SPAWN_STDIO_HAND_BACK, /* opened by the child for us, non-blocking, a FIFO O_RDWR; the child itself gets
+                                  /dev/null */
 };
 /*
- * FIFO for output: the child opens it O_RDONLY|O_NONBLOCK (that end comes back to us, so that a reader that restarts gives
- * the process no EPIPE), then O_WRONLY for the process. FIFO for input: O_RDONLY|O_NONBLOCK for the process, made blocking
- * after, and O_WRONLY|O_NONBLOCK which comes back to us: closing it is CloseIO. Both are given to uid:gid where `chown`.
+ * FIFO for output: the child opens it O_RDONLY|O_NONBLOCK (that end comes back to us, so that a reader that restarts
+ * gives the process no EPIPE), then O_WRONLY for the process. FIFO for input: O_RDONLY|O_NONBLOCK for the process, made
+ * blocking after, and O_WRONLY|O_NONBLOCK which comes back to us: closing it is CloseIO. Both are given to uid:gid
+ * where `chown`.
  */
 struct spawn_stdio {
         enum spawn_stdio_kind kind;
@@ -67,8 +71,8 @@ struct spawn_ready {
         bool ok;             /* exec was done */
         const char *step;    /* not ok: what failed: "open stdout", "exec" ... */
         int errnum;          /* not ok: positive errno */
-        int kept[3];         /* our ends of the FIFOs for 0, 1, 2, or -1. The callee takes those it wants and sets them to -1;
-                              * the rest is closed after the call */
+        int kept[3]; /* our ends of the FIFOs for 0, 1, 2, or -1. The callee takes those it wants and sets them to -1;
+                      * the rest is closed after the call */
 };
 
 struct spawn;
@@ -90,8 +94,8 @@ struct spawn {
         spawn_exit_fn on_exit;
 };
 void spawn_init(struct spawn *s, struct loop *loop);
-/* Creates the child, which waits at the gate. 0 or -errno (-EAGAIN: no processes, -EMFILE, -ENOMEM ...). Callbacks never
- * run from inside this call. */
+/* Creates the child, which waits at the gate. 0 or -errno (-EAGAIN: no processes, -EMFILE, -ENOMEM ...). Callbacks
+ * never run from inside this call. */
 int spawn_start(struct spawn *s, struct reaper *r, const struct spawn_params *params, spawn_ready_fn on_ready,
                 spawn_exit_fn on_exit);
 void spawn_release(struct spawn *s); /* opens the gate */

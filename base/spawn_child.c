@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * After fork only async-signal-safe calls are allowed (signal-safety(7)), as another thread may have held any lock at that
- * moment: everything that the child needs was made before. It first moves what it keeps above all targets and closes all
- * else: it may wait at the gate or be blocked in open() of a strange path for long, and must not hold the pipes and FIFOs
- * of others open meanwhile.
+ * After fork only async-signal-safe calls are allowed (signal-safety(7)), as another thread may have held any lock at
+ * that moment: everything that the child needs was made before. It first moves what it keeps above all targets and
+ * closes all else: it may wait at the gate or be blocked in open() of a strange path for long, and must not hold the
+ * pipes and FIFOs of others open meanwhile.
  */
 
 #include "base/spawn_child.h"
@@ -33,13 +33,14 @@ static _Noreturn void child_fail(const struct spawn_child *c, enum spawn_step st
 
 static void child_signals(void)
 {
-        /* The kernel's struct sigaction, of all zeroes: SIG_DFL. The C library's function refuses signals 32 and 33, which
-         * glibc's posix_spawn leaves ignored in what it starts: make, for one, and all below it. */
+        /* The kernel's struct sigaction, of all zeroes: SIG_DFL. The C library's function refuses signals 32 and 33,
+         * which glibc's posix_spawn leaves ignored in what it starts: make, for one, and all below it. */
         static const unsigned long by_default[8];
         sigset_t none;
 
         for (int i = 1; i < NSIG; i++)
-                syscall(SYS_rt_sigaction, i, by_default, NULL, NSIG / 8); /* fails for SIGKILL and SIGSTOP: as it should */
+                /* fails for SIGKILL and SIGSTOP: as it should */
+                syscall(SYS_rt_sigaction, i, by_default, NULL, NSIG / 8);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -172,7 +173,8 @@ static int open_file(const struct spawn_child *c, size_t i)
         return fd;
 }
 
-/* The end that is opened first is a reader in both directions, so that no open waits for a peer or fails for lack of one. */
+/* The end that is opened first is a reader in both directions, so that no open waits for a peer or fails for lack of
+ * one. */
 static int open_fifo(struct spawn_child *c, size_t i)
 {
         const struct spawn_stdio *io = &c->params->stdio[i];

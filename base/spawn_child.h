@@ -4,8 +4,8 @@
 /*
  * Between base/spawn.c (the parent) and base/spawn_child.c (what the child does until exec): private to the two.
  *
- * One socket pair (SOCK_SEQPACKET) is both the gate and the status: the child reads one byte before it does anything (end
- * of file: we are gone), and sends
+ * One socket pair (SOCK_SEQPACKET) is both the gate and the status: the child reads one byte before it does anything
+ * (end of file: we are gone), and sends
  *   STATUS_FAILED  a step failed, with its errno; the child then calls _exit(127), or
  *   STATUS_EXEC    everything but exec is done, with the kept ends of the FIFOs; then exec closes the socket.
  * So: end of file after STATUS_EXEC alone means that exec was done; after nothing, that the child was killed before.

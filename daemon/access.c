@@ -33,7 +33,8 @@ int access_check(const struct access_list *a, uid_t uid, const struct method_des
         for (size_t i = 0; i < a->n_write_uids; i++)
                 if (a->write_uids[i] == uid)
                         return 0;
-        return error_set(err, REASON_PERMISSION,
-                         "%s changes something, which user %u may not do: only root and the users that the configuration lists",
-                         method->name, (unsigned)uid);
+        return error_set(
+                err, REASON_PERMISSION,
+                "%s changes something, which user %u may not do: only root and the users that the configuration lists",
+                method->name, (unsigned)uid);
 }

@@ -20,7 +20,8 @@ struct answers *answers_new(unsigned max); /* NULL: no memory */
 struct answers *answers_free(struct answers *a);
 DEFINE_CLEANUP(struct answers *, answers_free)
 
-/* Remembers a copy; replaces an older one of the same key. Returns what is kept, or NULL: no memory, or no answers are to be kept. */
+/* Remembers a copy; replaces an older one of the same key. Returns what is kept, or NULL: no memory, or no answers are
+ * to be kept. */
 const struct answer *answers_put(struct answers *a, const struct answer *answer);
 const struct answer *answers_find(struct answers *a, const char *key); /* NULL: not there. Counts as use. */
 size_t answers_count(const struct answers *a);

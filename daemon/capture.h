@@ -3,9 +3,9 @@
 
 /*
  * What a command reads and writes, in memfds. A capture has a fixed size and is sealed against growth: a command that
- * writes without end gets EPERM. (RLIMIT_FSIZE would do the same with a signal; it would be inherited by what the command
- * leaves behind, its hooks and gofers, and hold for every file that they write.) How much was written is the offset,
- * which the child shares with us.
+ * writes without end gets EPERM. (RLIMIT_FSIZE would do the same with a signal; it would be inherited by what the
+ * command leaves behind, its hooks and gofers, and hold for every file that they write.) How much was written is the
+ * offset, which the child shares with us.
  */
 
 #include <stdbool.h>

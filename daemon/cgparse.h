@@ -9,7 +9,8 @@
 
 #include "proto/codec.h"
 
-/* Next line or next word (at spaces and tabs) of *cursor, NUL-terminated in place; NULL at the end. Empty ones are skipped. */
+/* Next line or next word (at spaces and tabs) of *cursor, NUL-terminated in place; NULL at the end. Empty ones are
+ * skipped. */
 char *cg_line(char **cursor);
 char *cg_word(char **cursor);
 
@@ -20,7 +21,8 @@ int cg_limit(const char *text, uint64_t *ret);
 /* Value of a "key value" line. */
 bool cg_find(const char *text, const char *key, uint64_t *ret);
 
-/* Lists for the messages. 0, or -ENOMEM. At most LIMIT_LIST entries. Lists that have entries already are appended to. */
+/* Lists for the messages. 0, or -ENOMEM. At most LIMIT_LIST entries. Lists that have entries already are appended
+ * to. */
 int cg_parse_kv(char *text, struct arena *a, struct list_kv *ret);
 int cg_parse_percpu(char *text, struct arena *a, struct list_kv *ret);
 int cg_parse_blkio(char *text, const char *file, struct arena *a, struct list_blkio_entry *ret);

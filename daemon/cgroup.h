@@ -10,7 +10,10 @@
 #include <sys/types.h>
 #include "proto/codec.h"
 
-enum cgroup_controller { CG_MEMORY, CG_CPU, CG_CPUACCT, CG_CPUSET, CG_PIDS, CG_FREEZER, CG_BLKIO, CG_HUGETLB, CG_RDMA, CG_DEVICES, CG_CONTROLLER_N };
+enum cgroup_controller {
+        CG_MEMORY, CG_CPU, CG_CPUACCT, CG_CPUSET, CG_PIDS, CG_FREEZER, CG_BLKIO, CG_HUGETLB, CG_RDMA, CG_DEVICES,
+        CG_CONTROLLER_N
+};
 
 struct cgroup_host; /* what the host has, found once */
 int cgroup_host_new(struct cgroup_host **ret, struct error *err);
@@ -29,8 +32,8 @@ int cgroup_of_path(struct cgroup_host *h, const char *path, struct cgroup **ret,
 #define cgroup_free sandboxd_cgroup_free
 struct cgroup *cgroup_free(struct cgroup *cg);
 DEFINE_CLEANUP(struct cgroup *, cgroup_free)
-/* Text that names it: the v2 path, or the memory (else the first) v1 hierarchy's path; if hierarchies differ, every one is in it
- * ("memory=/a,pids=/b"). cgroup_of_path understands it. */
+/* Text that names it: the v2 path, or the memory (else the first) v1 hierarchy's path; if hierarchies differ, every one
+ * is in it ("memory=/a,pids=/b"). cgroup_of_path understands it. */
 const char *cgroup_path(const struct cgroup *cg);
 /* Absolute directory in the hierarchy of a controller; NULL if the host has none, or if the container has no cgroup of
  * its own there (it is in the root, or in that of whoever started it). */
@@ -39,7 +42,8 @@ const char *cgroup_dir(const struct cgroup *cg, enum cgroup_controller c);
 bool cgroup_is_v2(const struct cgroup *cg, enum cgroup_controller c);
 /* Its own directory in the v2 tree, also where v1 has the controllers; NULL: none. */
 const char *cgroup_unified_dir(const struct cgroup *cg);
-/* False for a root cgroup, or one that this process or the daemon itself is in: it must not be killed, frozen or removed. */
+/* False for a root cgroup, or one that this process or the daemon itself is in: it must not be killed, frozen or
+ * removed. */
 bool cgroup_is_private(const struct cgroup *cg);
 bool cgroup_exists(const struct cgroup *cg);
 
@@ -48,8 +52,8 @@ int cgroup_pids(const struct cgroup *cg, struct arena *a, pid_t **ret, size_t *r
 /* Asks for frozen or thawed; cgroup_frozen tells 1, 0 or -errno: it may take a while, ask again by a timer. */
 int cgroup_freeze(const struct cgroup *cg, bool freeze, struct error *err);
 int cgroup_frozen(const struct cgroup *cg);
-/* SIGKILL to all in it: cgroup.kill where the kernel has it, else every pid by pidfd (call again until cgroup_pids is empty; a
- * frozen v1 cgroup is thawed after). A signal other than SIGKILL: to every process by pidfd. */
+/* SIGKILL to all in it: cgroup.kill where the kernel has it, else every pid by pidfd (call again until cgroup_pids is
+ * empty; a frozen v1 cgroup is thawed after). A signal other than SIGKILL: to every process by pidfd. */
 int cgroup_signal_all(const struct cgroup *cg, int signal, struct error *err);
 /* Removes it in every hierarchy, with empty children. 0, or -1 with the reason (busy). Already gone is fine. */
 int cgroup_remove(const struct cgroup *cg, struct error *err);

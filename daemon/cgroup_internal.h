@@ -53,6 +53,6 @@ int cgroup_self_read(const struct cgroup_host *h, const char *pid, struct cgroup
 /* True unless path is the root, or self is in it or below it. */
 bool cgroup_path_is_private(const char *path, const char *self);
 
-/* Calls visit with a descriptor of dir and of each directory below it, as deep as CG_DEPTH_MAX. 0, -ENOENT if dir is not
- * there, or -errno. */
+/* Calls visit with a descriptor of dir and of each directory below it, as deep as CG_DEPTH_MAX. 0, -ENOENT if dir is
+ * not there, or -errno. */
 int cgroup_walk(const char *dir, int (*visit)(int dirfd, void *data), void *data);

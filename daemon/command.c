@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A command is in one of four places: idle (nowhere), in its class's lane of the queue, in the running list, or finished
- * and waiting for its deferred on_done. Starting and finishing are both deferred, so no callback ever runs from inside
- * submit or cancel.
+ * A command is in one of four places: idle (nowhere), in its class's lane of the queue, in the running list, or
+ * finished and waiting for its deferred on_done. Starting and finishing are both deferred, so no callback ever runs
+ * from inside submit or cancel.
  *
- * A lane is a list of the first waiting command of each key; the others of that key hang behind it. The head of the lane
- * is served and the next of its key goes to the lane's end: each key has its turn, with nothing to be allocated. A lane
- * that was passed over PASS_MAX times in favour of more urgent ones is served once, so that a flood of queries delays a
- * create and cannot stop it. One of the urgent slots is never given to DELETE: slow deletes cannot hold up a kill.
+ * A lane is a list of the first waiting command of each key; the others of that key hang behind it. The head of the
+ * lane is served and the next of its key goes to the lane's end: each key has its turn, with nothing to be allocated. A
+ * lane that was passed over PASS_MAX times in favour of more urgent ones is served once, so that a flood of queries
+ * delays a create and cannot stop it. One of the urgent slots is never given to DELETE: slow deletes cannot hold up a
+ * kill.
  */
 
 #include "daemon/command.h"
@@ -570,14 +571,16 @@ int command_error(const struct command_result *res, const char *what, struct err
         if (res->cancelled)
                 return error_set(err, REASON_CANCELLED, "OCI runtime %s was cancelled", what);
         if (res->timed_out)
-                return error_set(err, REASON_RUNTIME_TIMEOUT, "OCI runtime %s did not end before its deadline and was killed%s%s",
-                                 what, sep, res->error_text);
+                return error_set(err, REASON_RUNTIME_TIMEOUT,
+                                 "OCI runtime %s did not end before its deadline and was killed%s%s", what, sep,
+                                 res->error_text);
         if (!res->spawned)
                 return error_not_spawned(res, what, err);
         if (res->error_text[0])
                 return error_set(err, REASON_RUNTIME_FAILED, "OCI runtime %s failed: %s", what, res->error_text);
         if (!res->exit.known)
-                return error_set(err, REASON_RUNTIME_FAILED, "OCI runtime %s failed: its exit status is not known", what);
+                return error_set(err, REASON_RUNTIME_FAILED, "OCI runtime %s failed: its exit status is not known",
+                                 what);
         if (WIFSIGNALED(res->exit.wait_status))
                 return error_set(err, REASON_RUNTIME_FAILED, "OCI runtime %s failed: killed by signal %d", what,
                                  WTERMSIG(res->exit.wait_status));

@@ -7,8 +7,8 @@
  * cannot starve another, nor a kill. KILL and DELETE have slots of their own.
  *
  * Standard output and error are captured in memfds, not pipes: a Go program dies of EPIPE if we die, and a stray child
- * that keeps them open keeps nobody waiting. Where the process's own stdio is passed through (create, exec, restore) the
- * error comes from the --log file alone.
+ * that keeps them open keeps nobody waiting. Where the process's own stdio is passed through (create, exec, restore)
+ * the error comes from the --log file alone.
  */
 
 #include "base/buf.h"
@@ -33,13 +33,16 @@ struct command_result {
         bool output_cut;       /* it was longer than max_output */
         const char *error_text; /* the last words: of the log file, else of stderr; "" if none */
 };
-/* An error for a failed result: RUNTIME_FAILED "OCI runtime create failed: <last words>", RUNTIME_TIMEOUT, NO_RESOURCES,
- * CANCELLED. what: "create". Returns -1. */
+/* An error for a failed result: RUNTIME_FAILED "OCI runtime create failed: <last words>", RUNTIME_TIMEOUT,
+ * NO_RESOURCES, CANCELLED. what: "create". Returns -1. */
 int command_error(const struct command_result *res, const char *what, struct error *err);
 
-typedef void (*command_started_fn)(struct command *c); /* its pid is known, it waits: record it now; c->spawn.pid.pidref */
-typedef void (*command_ready_fn)(struct command *c, struct spawn_ready *ready); /* exec done; take the kept descriptors */
-typedef void (*command_done_fn)(struct command *c, const struct command_result *res); /* once, last; c may be freed in it */
+/* its pid is known, it waits: record it now; c->spawn.pid.pidref */
+typedef void (*command_started_fn)(struct command *c);
+/* exec done; take the kept descriptors */
+typedef void (*command_ready_fn)(struct command *c, struct spawn_ready *ready);
+/* once, last; c may be freed in it */
+typedef void (*command_done_fn)(struct command *c, const struct command_result *res);
 
 struct command_vector { /* NULL-terminated, in the arena */
         char **items;
@@ -86,7 +89,8 @@ struct command_queue_options {
         unsigned max_urgent;      /* of KILL and DELETE together, beside those */
         uint64_t default_timeout_ns;
 };
-int command_queue_new(struct command_queue **ret, struct loop *loop, struct reaper *reaper, const struct command_queue_options *options);
+int command_queue_new(struct command_queue **ret, struct loop *loop, struct reaper *reaper,
+                      const struct command_queue_options *options);
 struct command_queue *command_queue_free(struct command_queue *q); /* abandons what runs: it goes on without us */
 DEFINE_CLEANUP(struct command_queue *, command_queue_free)
 size_t command_queue_running(const struct command_queue *q);

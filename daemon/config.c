@@ -40,7 +40,8 @@ static const struct setting {
         S("quota", "total_requests", NUMBER, total_requests, .number = 2048, .min = 1, .max = 65536),
         S("quota", "answers", NUMBER, answers, .number = 4096, .min = 16, .max = 1 << 20),
         S("events", "max_bytes", NUMBER, events_max_bytes, .number = 16 << 20, .min = 65536, .max = UINT64_C(1) << 40),
-        S("events", "segment_bytes", NUMBER, events_segment_bytes, .number = 1 << 20, .min = 16384, .max = UINT64_C(1) << 30),
+        S("events", "segment_bytes", NUMBER, events_segment_bytes, .number = 1 << 20, .min = 16384,
+          .max = UINT64_C(1) << 30),
 #undef S
 };
 
@@ -87,8 +88,8 @@ static int setting_read(struct config *c, const struct setting *s, struct toml_t
         if (r <= 0)
                 return r;
         if (s->kind == PATH && (!path_valid(value) || (!*value && *s->text)))
-                return toml_fail(table, s->key, err, "\"%s\" must be an absolute path without a '/' at its end, not \"%s\"", s->key,
-                                 value);
+                return toml_fail(table, s->key, err,
+                                 "\"%s\" must be an absolute path without a '/' at its end, not \"%s\"", s->key, value);
         *text = arena_strdup(c->arena, value);
         return *text ? 0 : no_memory(err);
 }
@@ -97,8 +98,9 @@ static int setting_read(struct config *c, const struct setting *s, struct toml_t
 static int socket_check(const char *path, struct error *err)
 {
         if (!*path || !path_valid(path) || strlen(path) > SOCKET_MAX)
-                return error_set(err, REASON_INVALID_ARGUMENT, "the socket must be an absolute path of at most %d bytes, not \"%s\"",
-                                 SOCKET_MAX, path);
+                return error_set(err, REASON_INVALID_ARGUMENT,
+                                 "the socket must be an absolute path of at most %d bytes, not \"%s\"", SOCKET_MAX,
+                                 path);
         return 0;
 }
 
@@ -121,7 +123,8 @@ static int read_daemon(struct config *c, struct toml_table *table, struct error 
         }
         r = toml_get_string(table, "log_level", &value, err);
         if (r > 0 && log_level_parse(value, &c->log_level) < 0)
-                return toml_fail(table, "log_level", err, "\"log_level\" must be error, warn, info or debug, not \"%s\"", value);
+                return toml_fail(table, "log_level", err,
+                                 "\"log_level\" must be error, warn, info or debug, not \"%s\"", value);
         return r < 0 ? -1 : 0;
 }
 
@@ -163,7 +166,8 @@ static struct config_runtime *runtime_add(struct config *c, const char *name)
         return rt;
 }
 
-static int read_runtime_options(struct config *c, struct config_runtime *rt, struct toml_table *table, struct error *err)
+static int read_runtime_options(struct config *c, struct config_runtime *rt, struct toml_table *table,
+                                struct error *err)
 {
         struct strs list;
         int r = toml_get_strings(table, "options", &list, err);
@@ -176,7 +180,8 @@ static int read_runtime_options(struct config *c, struct config_runtime *rt, str
                 return no_memory(err);
         for (size_t i = 0; i < list.n; i++) {
                 if (list.items[i][0] != '-')
-                        return toml_fail(table, "options", err, "each of \"options\" must begin with '-', as --flag=value; \"%s\" does not",
+                        return toml_fail(table, "options", err,
+                                         "each of \"options\" must begin with '-', as --flag=value; \"%s\" does not",
                                          list.items[i]);
                 rt->options.items[i] = arena_strdup(c->arena, list.items[i]);
                 if (!rt->options.items[i])
@@ -208,14 +213,16 @@ static int read_runtime(struct config *c, struct toml_table *table, struct error
                 r = toml_get_string(table, "path", &value, err);
         if (r > 0) {
                 if (!*value || (strchr(value, '/') && !path_valid(value)))
-                        return toml_fail(table, "path", err, "\"path\" must be an absolute path, or a name without '/', not \"%s\"", value);
+                        return toml_fail(table, "path", err,
+                                         "\"path\" must be an absolute path, or a name without '/', not \"%s\"", value);
                 rt->path = arena_strdup(c->arena, value);
         }
         if (r >= 0)
                 r = toml_get_string(table, "root", &value, err);
         if (r > 0) {
                 if (!path_valid(value))
-                        return toml_fail(table, "root", err, "\"root\" must be empty or an absolute path, not \"%s\"", value);
+                        return toml_fail(table, "root", err, "\"root\" must be empty or an absolute path, not \"%s\"",
+                                         value);
                 rt->root = arena_strdup(c->arena, value);
                 rt->root_set = *value != '\0';
         }
@@ -242,8 +249,8 @@ static int read_file(struct config *c, struct toml *file, struct error *err)
         if (toml_check_unused(file, err) < 0)
                 return -1;
         if (*c->default_runtime && !config_find_runtime(c, c->default_runtime))
-                return toml_fail(daemon, "default_runtime", err, "there is no runtime \"%s\": add [runtimes.%s]", c->default_runtime,
-                                 c->default_runtime);
+                return toml_fail(daemon, "default_runtime", err, "there is no runtime \"%s\": add [runtimes.%s]",
+                                 c->default_runtime, c->default_runtime);
         if (c->events_segment_bytes > c->events_max_bytes / 2)
                 return toml_fail(toml_find_table(root, "events"), NULL, err,
                                  "\"segment_bytes\" must be at most half of \"max_bytes\" in [events]");
@@ -329,11 +336,13 @@ struct config *config_free(struct config *c)
 int config_override(struct config *c, const char *root, const char *socket, const char *log_level, struct error *err)
 {
         if (log_level && log_level_parse(log_level, &c->log_level) < 0)
-                return error_set(err, REASON_INVALID_ARGUMENT, "the log level must be error, warn, info or debug, not \"%s\"", log_level);
+                return error_set(err, REASON_INVALID_ARGUMENT,
+                                 "the log level must be error, warn, info or debug, not \"%s\"", log_level);
         if (root) {
                 if (!*root || !path_valid(root))
                         return error_set(err, REASON_INVALID_ARGUMENT,
-                                         "the root must be an absolute path without a '/' at its end, not \"%s\"", root);
+                                         "the root must be an absolute path without a '/' at its end, not \"%s\"",
+                                         root);
                 c->root = arena_strdup(c->arena, root);
         }
         if (socket) {

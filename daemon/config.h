@@ -56,8 +56,8 @@ int config_load(const char *path, struct config **ret, struct error *err);
 struct config *config_free(struct config *c);
 DEFINE_CLEANUP(struct config *, config_free)
 
-/* From the command line; NULL: as configured. What follows from the root (socket, the runtimes' roots) follows it, unless it is
- * configured itself. */
+/* From the command line; NULL: as configured. What follows from the root (socket, the runtimes' roots) follows it,
+ * unless it is configured itself. */
 int config_override(struct config *c, const char *root, const char *socket, const char *log_level, struct error *err);
 
 struct config_runtime *config_find_runtime(const struct config *c, const char *name); /* or NULL */

@@ -107,7 +107,8 @@ static void read_records(struct keeper_link *l)
 static void send_forgets(struct keeper_link *l)
 {
         while (l->fd >= 0 && buf_len(&l->forgets) > 0) {
-                ssize_t n = send(l->fd, buf_head(&l->forgets), sizeof(struct keeper_record), MSG_DONTWAIT | MSG_NOSIGNAL);
+                ssize_t n =
+                        send(l->fd, buf_head(&l->forgets), sizeof(struct keeper_record), MSG_DONTWAIT | MSG_NOSIGNAL);
 
                 if (n < 0)
                         break; /* it is full, or gone, which reading tells */
@@ -129,7 +130,10 @@ static void on_link(struct watch_fd *w, unsigned events)
 
 void keeper_link_forget(struct keeper_link *l, pid_t pid, uint64_t start_time)
 {
-        const struct keeper_record r = { .magic = KEEPER_MAGIC, .version = KEEPER_VERSION, .kind = KEEPER_FORGET, .pid = pid,
+        const struct keeper_record r = { .magic = KEEPER_MAGIC,
+                                         .version = KEEPER_VERSION,
+                                         .kind = KEEPER_FORGET,
+                                         .pid = pid,
                                          .start_time = start_time };
 
         if (!l || l->fd < 0)
@@ -301,8 +305,8 @@ static int take_fds(struct keeper_link *l, struct error *err)
 
 static int take_environment(struct keeper_link *l, struct error *err)
 {
-        static const char *const names[] = { KEEPER_FD_ENV, "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
-                                             "WATCHDOG_USEC", "WATCHDOG_PID" };
+        static const char *const names[] = { KEEPER_FD_ENV,    "NOTIFY_SOCKET", "LISTEN_FDS",  "LISTEN_PID",
+                                             "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID" };
         const char *keeper = getenv(KEEPER_FD_ENV), *path = getenv("NOTIFY_SOCKET");
         int r = 0, fd = parse_number(keeper, INT_MAX), type = 0;
         socklen_t len = sizeof(type);
@@ -324,8 +328,8 @@ static int take_environment(struct keeper_link *l, struct error *err)
 
 /* --- life --- */
 
-int keeper_link_new(struct keeper_link **ret, struct loop *loop, struct reaper *reaper, const struct keeper_link_ops *ops,
-                    void *data, struct error *err)
+int keeper_link_new(struct keeper_link **ret, struct loop *loop, struct reaper *reaper,
+                    const struct keeper_link_ops *ops, void *data, struct error *err)
 {
         _cleanup_(keeper_link_freep) struct keeper_link *l = calloc(1, sizeof(*l));
 

@@ -32,8 +32,8 @@ struct keeper_link_fd {
         int fd;
 };
 
-int keeper_link_new(struct keeper_link **ret, struct loop *loop, struct reaper *reaper, const struct keeper_link_ops *ops,
-                    void *data, struct error *err);
+int keeper_link_new(struct keeper_link **ret, struct loop *loop, struct reaper *reaper,
+                    const struct keeper_link_ops *ops, void *data, struct error *err);
 struct keeper_link *keeper_link_free(struct keeper_link *l);
 DEFINE_CLEANUP(struct keeper_link *, keeper_link_free)
 
@@ -43,7 +43,8 @@ bool keeper_link_can_notify(const struct keeper_link *l);
 /* The status of this process is in our own record, or nobody will ever ask for it. NULL link is fine. */
 void keeper_link_forget(struct keeper_link *l, pid_t pid, uint64_t start_time);
 
-/* Sends lines of the notify protocol ("READY=1", "STATUS=..."). NULL link is fine. 0 or -errno (-ENOBUFS: the queue is full). */
+/* Sends lines of the notify protocol ("READY=1", "STATUS=..."). NULL link is fine. 0 or -errno (-ENOBUFS: the queue is
+ * full). */
 int keeper_link_notify(struct keeper_link *l, const char *state);
 /* Stores a descriptor (which is not consumed) so that it survives us, hung up or not, in place of what had this name:
  * 1 to 8 letters and digits. In order with all that is sent. */

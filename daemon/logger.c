@@ -99,8 +99,9 @@ static void on_timer(struct watch_timer *w)
 
         if (!l->released) {
                 spawn_kill(&l->spawn, SIGKILL);
-                error_set(&err, REASON_RUNTIME_TIMEOUT, "logger %s was not ready after %u s and was killed: it must close descriptor 5",
-                          l->name, (unsigned)(LOGGER_READY_NS / NSEC_PER_SEC));
+                error_set(&err, REASON_RUNTIME_TIMEOUT,
+                          "logger %s was not ready after %u s and was killed: it must close descriptor 5", l->name,
+                          (unsigned)(LOGGER_READY_NS / NSEC_PER_SEC));
                 tell(l, &err);
         } else if (!l->terminated) {
                 l->terminated = true;
@@ -119,7 +120,8 @@ static void on_spawn_ready(struct spawn *s, struct spawn_ready *ready)
 
         if (ready->ok)
                 return;
-        error_set_errno(&err, REASON_INVALID_ARGUMENT, ready->errnum, "logger %s could not be started (%s)", l->name, ready->step);
+        error_set_errno(&err, REASON_INVALID_ARGUMENT, ready->errnum, "logger %s could not be started (%s)", l->name,
+                        ready->step);
         tell(l, &err);
 }
 
@@ -169,11 +171,12 @@ static char **make_argv(struct arena *a, const struct stdio_uri *uri)
 }
 
 /* Takes the read ends over into the child; the rest stays with l. */
-static int logger_spawn(struct logger *l, struct reaper *reaper, const struct stdio_uri *uri, const char *ns, const char *id,
-                        struct error *err)
+static int logger_spawn(struct logger *l, struct reaper *reaper, const struct stdio_uri *uri, const char *ns,
+                        const char *id, struct error *err)
 {
         struct spawn_params params = SPAWN_PARAMS_NULL;
-        char *env[3] = { arena_printf(l->arena, "CONTAINER_ID=%s", id), arena_printf(l->arena, "CONTAINER_NAMESPACE=%s", ns) };
+        char *env[3] = { arena_printf(l->arena, "CONTAINER_ID=%s", id),
+                         arena_printf(l->arena, "CONTAINER_NAMESPACE=%s", ns) };
         int pipes[3][2] = { { -1, -1 }, { -1, -1 }, { -1, -1 } }, r = 0;
         struct spawn_inherit inherit[3];
 
@@ -204,8 +207,8 @@ static int logger_spawn(struct logger *l, struct reaper *reaper, const struct st
         return 0;
 }
 
-int logger_new(struct logger **ret, struct loop *loop, struct reaper *reaper, const struct stdio_uri *uri, const char *ns,
-               const char *id, logger_fn fn, void *data, struct error *err)
+int logger_new(struct logger **ret, struct loop *loop, struct reaper *reaper, const struct stdio_uri *uri,
+               const char *ns, const char *id, logger_fn fn, void *data, struct error *err)
 {
         _cleanup_(logger_freep) struct logger *l = calloc(1, sizeof(*l));
 

@@ -18,10 +18,11 @@
 #define LOGGER_KILL_NS (12 * NSEC_PER_SEC)
 
 struct logger;
-typedef void (*logger_fn)(void *data, const struct error *err); /* ready (NULL) or not; once, and never from inside logger_new */
+/* ready (NULL) or not; once, and never from inside logger_new */
+typedef void (*logger_fn)(void *data, const struct error *err);
 
-int logger_new(struct logger **ret, struct loop *loop, struct reaper *reaper, const struct stdio_uri *uri, const char *ns,
-               const char *id, logger_fn fn, void *data, struct error *err);
+int logger_new(struct logger **ret, struct loop *loop, struct reaper *reaper, const struct stdio_uri *uri,
+               const char *ns, const char *id, logger_fn fn, void *data, struct error *err);
 /* The write ends for the process, i = 1 and 2; borrowed. */
 int logger_output(const struct logger *l, int i);
 /* The same, given away: -1 from then on. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* sandboxd: arguments, and the exit status: 0 stopped in order, 1 failed, 2 wrong arguments or configuration (the keeper
- * does not start it again then). */
+/* sandboxd: arguments, and the exit status: 0 stopped in order, 1 failed, 2 wrong arguments or configuration (the
+ * keeper does not start it again then). */
 
 #include <getopt.h>
 #include <stdio.h>
@@ -24,7 +24,8 @@ static const char usage[] =
         "  --help             this text\n"
         "  --version          the version\n"
         "\n"
-        "TERM, INT: stop serving and leave the containers running. HUP: read the configuration and open the log again.\n"
+        "TERM, INT: stop serving and leave the containers running. HUP: read the configuration and open the log "
+        "again.\n"
         "USR1: write the whole state to the log.\n";
 
 /* 0: go on; else exit with *status. */

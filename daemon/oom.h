@@ -21,9 +21,10 @@ struct oom_watch;
 typedef void (*oom_fn)(struct oom_watch *w, const struct oom_info *info); /* info is valid during the call */
 
 /* Watches cg (which must outlive the watch). A container without a memory cgroup of its own has a watch that never
- * fires: what happens in a shared one is not its own. `seen` is the oom_kill counter already reported (0 for a new container). */
-int oom_watch_new(struct oom_watch **ret, struct oom_hub *hub, const struct cgroup *cg, uint64_t seen, oom_fn fn, void *data,
-                  struct error *err);
+ * fires: what happens in a shared one is not its own. `seen` is the oom_kill counter already reported (0 for a new
+ * container). */
+int oom_watch_new(struct oom_watch **ret, struct oom_hub *hub, const struct cgroup *cg, uint64_t seen, oom_fn fn,
+                  void *data, struct error *err);
 struct oom_watch *oom_watch_free(struct oom_watch *w);
 DEFINE_CLEANUP(struct oom_watch *, oom_watch_free)
 void *oom_watch_data(const struct oom_watch *w);

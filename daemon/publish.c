@@ -123,8 +123,8 @@ void publish_oom(struct container *c, const struct oom_info *info)
         c->oom_killed = true;
         if (info->cgroup && *info->cgroup)
                 snprintf(c->oom_text, sizeof(c->oom_text),
-                         "cgroup %s used %" PRIu64 " KiB of its limit of %" PRIu64 " KiB (highest %" PRIu64 " KiB)", info->cgroup,
-                         info->usage / 1024, info->limit / 1024, info->max_usage / 1024);
+                         "cgroup %s used %" PRIu64 " KiB of its limit of %" PRIu64 " KiB (highest %" PRIu64 " KiB)",
+                         info->cgroup, info->usage / 1024, info->limit / 1024, info->max_usage / 1024);
         else
                 snprintf(c->oom_text, sizeof(c->oom_text), "the host had no memory left");
         ev.message = text_clean(c->oom_text, sizeof(c->oom_text) - 1);

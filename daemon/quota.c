@@ -35,7 +35,8 @@ static int over_quota(const struct quota *q, const struct quota_user *u, size_t 
                                  (unsigned)u->uid, u->requests);
         if (bytes > q->max_bytes || u->bytes > q->max_bytes - bytes)
                 return error_set(err, REASON_QUOTA,
-                                 "the open requests of user %u have %zu bytes; with this one of %zu they would pass the limit of %zu",
+                                 "the open requests of user %u have %zu bytes; with this one of %zu they would pass "
+                                 "the limit of %zu",
                                  (unsigned)u->uid, u->bytes, bytes, q->max_bytes);
         return 0;
 }

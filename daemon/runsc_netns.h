@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * The network namespace in which every runsc command runs. Some releases of runsc serve a sandbox's control on an abstract
- * socket that any local user of the same network namespace can drive; in a namespace of our own nobody else reaches it.
- * It is made by the helper at the first use, and kept by a bind mount at ROOT/netns/runsc, so that a restarted daemon
- * reaches the sandboxes of the last one. The network of the sandbox itself is that of its spec.
+ * The network namespace in which every runsc command runs. Some releases of runsc serve a sandbox's control on an
+ * abstract socket that any local user of the same network namespace can drive; in a namespace of our own nobody else
+ * reaches it. It is made by the helper at the first use, and kept by a bind mount at ROOT/netns/runsc, so that a
+ * restarted daemon reaches the sandboxes of the last one. The network of the sandbox itself is that of its spec.
  */
 
 #include "base/error.h"

@@ -113,8 +113,8 @@ struct op *op_free(struct op *op)
         watch_timer_stop(&op->timer);
         deferred_cancel(&op->finish);
         if (op->request)
-                request_fail_reason(&op->request, REASON_CANCELLED, "%s was given up because the container is being removed",
-                                    op_names[op->kind]);
+                request_fail_reason(&op->request, REASON_CANCELLED,
+                                    "%s was given up because the container is being removed", op_names[op->kind]);
         arena_free(op->arena);
         free(op);
         return NULL;
@@ -183,8 +183,8 @@ static int runtime_from_config(struct runtime *rt, struct daemon *d, const struc
 
         rt->driver = driver_find(cr->type);
         if (!rt->driver)
-                return error_set(err, REASON_INVALID_ARGUMENT, "runtimes.%s: type \"%s\" is not known: use \"oci\" or \"runsc\"", cr->name,
-                                 cr->type);
+                return error_set(err, REASON_INVALID_ARGUMENT,
+                                 "runtimes.%s: type \"%s\" is not known: use \"oci\" or \"runsc\"", cr->name, cr->type);
         rt->name = arena_strdup(rt->arena, cr->name);
         rt->path = path ? path : "";
         rt->root = cr->root[0] ? arena_strdup(rt->arena, cr->root)
@@ -271,9 +271,11 @@ int runtime_for(struct runtime **ret, struct daemon *d, const struct create_para
                 rt->path = config_find_binary(rt->arena, params->binary);
                 rt->driver = driver_of_binary(params->binary, from->driver);
         }
-        rt->root = arena_printf(rt->arena, "%s/%s", params->runtime_root[0] ? params->runtime_root : from->root, ns_or_default(params->ns));
+        rt->root = arena_printf(rt->arena, "%s/%s", params->runtime_root[0] ? params->runtime_root : from->root,
+                                ns_or_default(params->ns));
         if (!rt->path || !rt->path[0] || access(rt->path, X_OK) < 0) {
-                error_set(err, REASON_UNKNOWN_RUNTIME, "runtime \"%s\": no executable %s: install it, or set its path in the configuration",
+                error_set(err, REASON_UNKNOWN_RUNTIME,
+                          "runtime \"%s\": no executable %s: install it, or set its path in the configuration",
                           rt->name, params->binary[0] ? params->binary : from->name);
                 runtime_free(rt);
                 return -1;
@@ -313,7 +315,8 @@ int runtime_of_record(struct runtime **ret, struct daemon *d, const struct conta
         rt->name = arena_strdup(rt->arena, rec->runtime_name);
         rt->path = arena_strdup(rt->arena, rec->runtime_path);
         rt->root = arena_strdup(rt->arena, rec->runtime_root);
-        if (!rt->driver || !rt->path || !rt->root || strs_copy(&rt->options, &rec->runtime_options, NULL, rt->arena) < 0) {
+        if (!rt->driver || !rt->path || !rt->root ||
+            strs_copy(&rt->options, &rec->runtime_options, NULL, rt->arena) < 0) {
                 runtime_free(rt);
                 return error_set(err, REASON_CORRUPT, "runtime type \"%s\" is not known", rec->runtime_type);
         }

@@ -3,8 +3,8 @@
 
 /*
  * A runtime is a driver and where to find its binary. Everything that a driver does for a container is an operation
- * (struct op): begun once, done once, and done always comes as a later event of the loop, also when the result is known at
- * once. Ops are owned by their container.
+ * (struct op): begun once, done once, and done always comes as a later event of the loop, also when the result is known
+ * at once. Ops are owned by their container.
  */
 
 #include "daemon/command.h"
@@ -68,14 +68,16 @@ struct runtime_driver {
         const char *type;
         void (*begin)(struct op *op);
         void (*cancel)(struct op *op); /* done comes soon, with CANCELLED unless it was done */
-        /* SIGKILL to every process of the container that is left. Returns how many there may still be: 0 when all have gone. */
+        /* SIGKILL to every process of the container that is left. Returns how many there may still be: 0 when all have
+         * gone. */
         int (*kill_rest)(struct container *c);
 };
 
 struct runtime {
         struct runtime *next;
         struct daemon *daemon;
-        const char *name, *path, *root; /* root: without the namespace, for the configured ones; with it, for a container's */
+        const char *name, *path;
+        const char *root; /* without the namespace, for the configured ones; with it, for a container's */
         struct strs options;            /* global arguments */
         const struct runtime_driver *driver;
         struct arena *arena;

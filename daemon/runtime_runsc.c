@@ -50,8 +50,8 @@ static void kill_done(struct command *cmd, const struct command_result *res)
                 return;
         }
         command_error(res, "kill", &err);
-        if (strstr(err.message, "not running") || strstr(err.message, "no such process") || strstr(err.message, "is stopped") ||
-            oci_says_not_there(err.message))
+        if (strstr(err.message, "not running") || strstr(err.message, "no such process") ||
+            strstr(err.message, "is stopped") || oci_says_not_there(err.message))
                 error_set(&err, REASON_PROCESS_FINISHED, "process already finished");
         op_finish(op, &err);
 }
@@ -202,7 +202,8 @@ static void stats_done(struct command *cmd, const struct command_result *res)
         op_finish(op, error_is_set(&err) ? &err : NULL);
 }
 
-static void begin_simple(struct op *op, const char *verb, enum command_class class, const char *flag, const char *value, command_done_fn done)
+static void begin_simple(struct op *op, const char *verb, enum command_class class, const char *flag, const char *value,
+                         command_done_fn done)
 {
         oci_command(op, verb, class);
         if (flag)

@@ -73,14 +73,16 @@ static int read_pid_file(struct op *op, const char *suffix, pid_t *ret, struct e
         n = fd_read_small(op->container->dirfd, name, text, sizeof(text));
         unlinkat(op->container->dirfd, name, 0);
         if (n < 0)
-                return error_set_errno(err, REASON_RUNTIME_FAILED, (int)n, "OCI runtime %s left no pid file", op_kind_name(op->kind));
+                return error_set_errno(err, REASON_RUNTIME_FAILED, (int)n, "OCI runtime %s left no pid file",
+                                       op_kind_name(op->kind));
         errno = 0;
         pid = strtol(text, &end, 10);
         while (*end == '\n' || *end == ' ')
                 end++;
         if (errno || end == text || *end || pid <= 1 || pid > 4194304)
-                return error_set(err, REASON_RUNTIME_FAILED, "OCI runtime %s wrote a pid file that is not a pid: \"%.24s\"",
-                                 op_kind_name(op->kind), text);
+                return error_set(err, REASON_RUNTIME_FAILED,
+                                 "OCI runtime %s wrote a pid file that is not a pid: \"%.24s\"", op_kind_name(op->kind),
+                                 text);
         *ret = (pid_t)pid;
         return 0;
 }
@@ -99,7 +101,8 @@ static void take_process(struct op *op, pid_t pid)
                 process_ended(p, &info);
                 return;
         }
-        if (pidref_open(&ref, pid) == 0 && ref.start_time >= op->command.hold.begin_ticks && process_attach(p, &ref) == 0)
+        if (pidref_open(&ref, pid) == 0 && ref.start_time >= op->command.hold.begin_ticks &&
+            process_attach(p, &ref) == 0)
                 return;
         pidref_close(&ref);
         process_ended(p, &info);
@@ -112,7 +115,8 @@ static int process_made(struct op *op, struct error *err)
 
         if (read_pid_file(op, ".pid", &pid, err) < 0)
                 return -1;
-        if (op->kind == OP_EXEC && c->runtime->driver == &runtime_runsc && read_pid_file(op, ".inner", &inner, NULL) == 0)
+        if (op->kind == OP_EXEC && c->runtime->driver == &runtime_runsc &&
+            read_pid_file(op, ".inner", &inner, NULL) == 0)
                 op->process->internal_pid = (uint32_t)inner;
         take_process(op, pid);
         if (op->kind == OP_EXEC || op->process->ended)
@@ -176,7 +180,8 @@ static int exec_arguments(struct op *op, struct error *err)
         int r;
 
         snprintf(name, sizeof(name), "%s.json", op->name);
-        if (spec_process_with_terminal((const char *)p->spec.data, p->spec.len, p->paths.terminal, op->arena, &text, err) < 0)
+        if (spec_process_with_terminal((const char *)p->spec.data, p->spec.len, p->paths.terminal, op->arena, &text,
+                                       err) < 0)
                 return -1;
         r = atomicfile_write(c->dirfd, name, text, strlen(text), 0600);
         if (r < 0)
@@ -245,7 +250,8 @@ void start_begin(struct op *op)
 {
         struct container *c = op->container;
         struct error err = ERROR_NULL;
-        const char *console = arena_printf(op->arena, "%s/c/%llx", record_store_root(c->daemon->store), (unsigned long long)++c->daemon->serial);
+        const char *console = arena_printf(op->arena, "%s/c/%llx", record_store_root(c->daemon->store),
+                                           (unsigned long long)++c->daemon->serial);
 
         if (stdio_prepare(&op->process->stdio, &op->process->paths, console, stdio_is_ready, &err) < 0)
                 op_finish(op, &err);

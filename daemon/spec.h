@@ -29,7 +29,8 @@ struct spec {
         struct spec_limits limits;
 };
 
-/* Parses and checks config.json. Errors: INVALID_SPEC with line and column, or the member's path, what was expected and found. */
+/* Parses and checks config.json. Errors: INVALID_SPEC with line and column, or the member's path, what was expected and
+ * found. */
 int spec_parse(const char *text, size_t len, struct arena *a, struct spec **ret, struct error *err);
 const char *spec_annotation(const struct spec *spec, const char *key); /* or NULL */
 
@@ -39,17 +40,21 @@ struct spec_process {
         struct strs args;
 };
 int spec_process_parse(const char *text, size_t len, struct arena *a, struct spec_process **ret, struct error *err);
-/* Returns the same process object with `terminal` set as given (the request's flag overrides the spec's), as JSON text. */
-int spec_process_with_terminal(const char *text, size_t len, bool terminal, struct arena *a, char **ret, struct error *err);
+/* Returns the same process object with `terminal` set as given (the request's flag overrides the spec's), as JSON
+ * text. */
+int spec_process_with_terminal(const char *text, size_t len, bool terminal, struct arena *a, char **ret,
+                               struct error *err);
 /* linux.resources: checks it and tells its limits. */
 int spec_resources_parse(const char *text, size_t len, struct arena *a, struct spec_limits *ret, struct error *err);
 
 /* The runtime's own last words: the message of the last line of a --log file (JSON lines of runc, crun and runsc) whose
- * level is "error", "fatal" or "panic"; else the last non-empty line of the text. "" if there is none. Control characters become spaces. Bounded. */
+ * level is "error", "fatal" or "panic"; else the last non-empty line of the text. "" if there is none. Control
+ * characters become spaces. Bounded. */
 const char *spec_runtime_error(const char *log, size_t len, struct arena *a);
 /* pids from `runc|runsc ps --format json` ([1,2] for runc and runsc). */
 int spec_pids_parse(const char *text, size_t len, struct arena *a, uint32_t **ret, size_t *ret_n, struct error *err);
 /* "status" and "pid" of `runtime state`. */
-int spec_state_parse(const char *text, size_t len, struct arena *a, const char **ret_status, int64_t *ret_pid, struct error *err);
+int spec_state_parse(const char *text, size_t len, struct arena *a, const char **ret_status, int64_t *ret_pid,
+                     struct error *err);
 /* The "data" of `runsc events --stats` / `runc events --stats` into a stats_result (what is there). */
 int spec_stats_parse(const char *text, size_t len, struct arena *a, struct stats_result *ret, struct error *err);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Statistics from the cgroup files: everything that containerd's v1 and v2 metrics messages have and the kernel offers. */
+/* Statistics from the cgroup files: everything that containerd's v1 and v2 metrics messages have and the kernel
+ * offers. */
 
 #include "daemon/cgroup.h"
 #include "daemon/spec.h"
 
-/* Fills ret (zeroed by the caller but for the target); each file is read once. pid: a process whose network namespace is
- * counted (0: none). CGROUP_NOT_FOUND if the cgroup is gone. */
+/* Fills ret (zeroed by the caller but for the target); each file is read once. pid: a process whose network namespace
+ * is counted (0: none). CGROUP_NOT_FOUND if the cgroup is gone. */
 int stats_read(const struct cgroup *cg, pid_t pid, struct arena *a, struct stats_result *ret, struct error *err);
 
-/* Reads back what was asked for: -1 with LIMIT_NOT_APPLIED and the file, the wanted and the found value if one is not in force. */
+/* Reads back what was asked for: -1 with LIMIT_NOT_APPLIED and the file, the wanted and the found value if one is not
+ * in force. */
 int stats_verify_limits(const struct cgroup *cg, const struct spec_limits *limits, struct error *err);

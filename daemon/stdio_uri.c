@@ -39,7 +39,8 @@ static int decode(const char *text, size_t len, bool query, const char *what, st
                 low = len - i > 2 ? hex(text[i + 2]) : -1;
                 if (high < 0 || low < 0 || high + low == 0)
                         return error_set(err, REASON_INVALID_ARGUMENT,
-                                         "%s: \"%.*s\" has a %% that is not followed by two hexadecimal digits of a byte other than 0",
+                                         "%s: \"%.*s\" has a %% that is not followed by two hexadecimal digits of a "
+                                         "byte other than 0",
                                          what, (int)(len < 256 ? len : 256), text);
                 out[n++] = (char)(high * 16 + low);
                 i += 2;
@@ -58,7 +59,8 @@ static bool has_key(const struct strs *args, const char *key)
         return false;
 }
 
-static int parse_query(const char *query, size_t len, const char *what, struct arena *a, struct strs *ret, struct error *err)
+static int parse_query(const char *query, size_t len, const char *what, struct arena *a, struct strs *ret,
+                       struct error *err)
 {
         const char *end = query + len;
         size_t n = 1;
@@ -110,7 +112,9 @@ static int parse_scheme(const char *text, size_t len, const char *what, enum std
 
 static int need_absolute(const char *path, const char *what, struct error *err)
 {
-        return path[0] == '/' ? 0 : error_set(err, REASON_INVALID_ARGUMENT, "%s: the path \"%.256s\" is not absolute", what, path);
+        return path[0] == '/'
+                       ? 0
+                       : error_set(err, REASON_INVALID_ARGUMENT, "%s: the path \"%.256s\" is not absolute", what, path);
 }
 
 int stdio_uri_parse(const char *text, const char *what, struct arena *a, struct stdio_uri *ret, struct error *err)

@@ -18,6 +18,6 @@ struct stdio_uri {
         struct strs args;  /* STDIO_BINARY: key, value, key, value ... */
 };
 
-/* what: "stdout", for the message. Errors: UNKNOWN_STDIO, INVALID_ARGUMENT. A path without scheme is taken as it is; in a
- * URI %XX is decoded, and a fragment is dropped. Of a key that comes twice, the first value counts. */
+/* what: "stdout", for the message. Errors: UNKNOWN_STDIO, INVALID_ARGUMENT. A path without scheme is taken as it is; in
+ * a URI %XX is decoded, and a fragment is dropped. Of a key that comes twice, the first value counts. */
 int stdio_uri_parse(const char *text, const char *what, struct arena *a, struct stdio_uri *ret, struct error *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One pass over the text, byte by byte, without recursion: a value is a scalar or a flat array of scalars, and tables are
- * named by their headers. Tables and keys are lists in the order of the file.
+ * One pass over the text, byte by byte, without recursion: a value is a scalar or a flat array of scalars, and tables
+ * are named by their headers. Tables and keys are lists in the order of the file.
  */
 
 #include "daemon/toml.h"
@@ -185,7 +185,8 @@ static int parse_string(struct parser *p, const char **ret)
                 return parse_fail(p, start, "strings over several lines are not supported");
         while (!accept(p, quote)) {
                 if (p->text == p->end || is_control(*p->text))
-                        return expected(p, quote == '"' ? "the rest of a string and '\"'" : "the rest of a string and \"'\"");
+                        return expected(p, quote == '"' ? "the rest of a string and '\"'"
+                                                        : "the rest of a string and \"'\"");
                 if (quote == '"' && accept(p, '\\')) {
                         if (parse_escape(p, &b) < 0)
                                 return -1;
@@ -193,7 +194,8 @@ static int parse_string(struct parser *p, const char **ret)
                 }
                 buf_append(&b, p->text++, 1);
         }
-        *ret = b.failed ? NULL : arena_strndup(p->file->arena, buf_len(&b) ? (const char *)buf_head(&b) : "", buf_len(&b));
+        *ret = b.failed ? NULL
+                        : arena_strndup(p->file->arena, buf_len(&b) ? (const char *)buf_head(&b) : "", buf_len(&b));
         return *ret ? 0 : no_memory(p->err);
 }
 
@@ -374,7 +376,8 @@ static int parse_key(struct parser *p)
         key = arena_alloc(p->file->arena, sizeof(*key));
         if (!key)
                 return no_memory(p->err);
-        if ((at(p, '[') ? parse_array(p, key) : parse_scalar(p, "a string, an integer, true, false or an array", key)) < 0)
+        if ((at(p, '[') ? parse_array(p, key)
+                        : parse_scalar(p, "a string, an integer, true, false or an array", key)) < 0)
                 return -1;
         key->name = name;
         key->line = line;

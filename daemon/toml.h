@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A strict parser of the part of TOML 1.0 that option files need: tables [a] and [a.b] with bare or quoted names, and keys
- * with strings, integers, booleans, and arrays of strings or of integers. Not there, and refused with words that say so:
- * dotted keys, inline tables, arrays of tables, multi-line strings, floats, dates, octal and binary integers.
+ * A strict parser of the part of TOML 1.0 that option files need: tables [a] and [a.b] with bare or quoted names, and
+ * keys with strings, integers, booleans, and arrays of strings or of integers. Not there, and refused with words that
+ * say so: dotted keys, inline tables, arrays of tables, multi-line strings, floats, dates, octal and binary integers.
  *
  * Every getter marks what it was asked for; what nobody asked for is an error of toml_check_unused(). All errors begin
  * with FILE:LINE:COLUMN (columns are bytes, from 1). Everything that is returned lives as long as the struct toml.
@@ -30,10 +30,12 @@ struct toml_table *toml_find_table(struct toml_table *parent, const char *name);
 struct toml_table *toml_next_table(struct toml_table *parent, const struct toml_table *prev);
 const char *toml_table_name(const struct toml_table *table); /* last part of its name; "" for the root */
 
-/* Getters: 1 and *ret if the key is there, 0 and *ret untouched if not, -1 with *err if it has another type. table may be NULL: absent. */
+/* Getters: 1 and *ret if the key is there, 0 and *ret untouched if not, -1 with *err if it has another type. table may
+ * be NULL: absent. */
 int toml_get_string(struct toml_table *table, const char *key, const char **ret, struct error *err);
 int toml_get_bool(struct toml_table *table, const char *key, bool *ret, struct error *err);
-int toml_get_u64(struct toml_table *table, const char *key, uint64_t min, uint64_t max, uint64_t *ret, struct error *err);
+int toml_get_u64(struct toml_table *table, const char *key, uint64_t min, uint64_t max, uint64_t *ret,
+                 struct error *err);
 int toml_get_i64(struct toml_table *table, const char *key, int64_t *ret, struct error *err);
 int toml_get_strings(struct toml_table *table, const char *key, struct strs *ret, struct error *err);
 struct toml_integers {

@@ -8,7 +8,8 @@
 #include <string.h>
 #include "daemon/toml_tree.h"
 
-int toml_fail_at(const struct toml *file, unsigned line, unsigned column, struct error *err, const char *fmt, va_list args)
+int toml_fail_at(const struct toml *file, unsigned line, unsigned column, struct error *err, const char *fmt,
+                 va_list args)
 {
         char text[512];
 
@@ -92,15 +93,20 @@ const char *toml_key_name(const struct toml_table *table, size_t index)
 static const char *kind_name(enum toml_kind kind)
 {
         static const char *const names[] = {
-                [TOML_STRING] = "a string",      [TOML_INTEGER] = "an integer",          [TOML_BOOLEAN] = "a boolean",
-                [TOML_ARRAY] = "an empty array", [TOML_STRINGS] = "an array of strings", [TOML_INTEGERS] = "an array of integers",
+                [TOML_STRING] = "a string",
+                [TOML_INTEGER] = "an integer",
+                [TOML_BOOLEAN] = "a boolean",
+                [TOML_ARRAY] = "an empty array",
+                [TOML_STRINGS] = "an array of strings",
+                [TOML_INTEGERS] = "an array of integers",
         };
 
         return names[kind];
 }
 
 /* 1 and the key if it is there and of that kind. */
-static int get(struct toml_table *table, const char *name, enum toml_kind kind, struct toml_key **ret, struct error *err)
+static int get(struct toml_table *table, const char *name, enum toml_kind kind, struct toml_key **ret,
+               struct error *err)
 {
         struct toml_key *key = table ? toml_key_at(table, name, NULL) : NULL;
         const struct toml_table *sub = table && !key ? toml_table_at(table, name, NULL) : NULL;
@@ -111,7 +117,8 @@ static int get(struct toml_table *table, const char *name, enum toml_kind kind, 
                 return 0;
         key->used = true;
         if (key->kind != kind && !(key->kind == TOML_ARRAY && (kind == TOML_STRINGS || kind == TOML_INTEGERS)))
-                return toml_fail(table, name, err, "\"%s\" must be %s, not %s", name, kind_name(kind), kind_name(key->kind));
+                return toml_fail(table, name, err, "\"%s\" must be %s, not %s", name, kind_name(kind),
+                                 kind_name(key->kind));
         *ret = key;
         return 1;
 }
@@ -146,7 +153,8 @@ int toml_get_i64(struct toml_table *table, const char *key, int64_t *ret, struct
         return r;
 }
 
-int toml_get_u64(struct toml_table *table, const char *key, uint64_t min, uint64_t max, uint64_t *ret, struct error *err)
+int toml_get_u64(struct toml_table *table, const char *key, uint64_t min, uint64_t max, uint64_t *ret,
+                 struct error *err)
 {
         int64_t n;
         int r = toml_get_i64(table, key, &n, err);
@@ -154,7 +162,8 @@ int toml_get_u64(struct toml_table *table, const char *key, uint64_t min, uint64
         if (r <= 0)
                 return r;
         if (n < 0 || (uint64_t)n < min || (uint64_t)n > max)
-                return toml_fail(table, key, err, "\"%s\" must be from %" PRIu64 " to %" PRIu64 ", not %" PRId64, key, min, max, n);
+                return toml_fail(table, key, err, "\"%s\" must be from %" PRIu64 " to %" PRIu64 ", not %" PRId64, key,
+                                 min, max, n);
         *ret = (uint64_t)n;
         return 1;
 }
@@ -214,7 +223,8 @@ int toml_check_unused(const struct toml *t, struct error *err)
                 const char *parent = table->parent ? table->parent->name : "";
 
                 if (!table->used)
-                        return toml_fail(table, NULL, err, "unknown table [%s%s%s]", parent, *parent ? "." : "", table->name);
+                        return toml_fail(table, NULL, err, "unknown table [%s%s%s]", parent, *parent ? "." : "",
+                                         table->name);
                 for (const struct toml_key *key = table->keys; key; key = key->next) {
                         if (key->used)
                                 continue;

@@ -44,5 +44,5 @@ struct toml {
 struct toml_key *toml_key_at(const struct toml_table *table, const char *name, size_t *ret_n);
 struct toml_table *toml_table_at(const struct toml_table *parent, const char *name, size_t *ret_n);
 
-int toml_fail_at(const struct toml *file, unsigned line, unsigned column, struct error *err, const char *fmt, va_list args)
-        __attribute__((format(printf, 5, 0)));
+int toml_fail_at(const struct toml *file, unsigned line, unsigned column, struct error *err, const char *fmt,
+                 va_list args) __attribute__((format(printf, 5, 0)));

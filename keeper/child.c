@@ -29,7 +29,8 @@ void child_init(struct child *c, char **argv)
         *c = (struct child){ .name = slash ? slash + 1 : argv[0], .argv = argv };
 }
 
-/* Puts fds[i] to PASS_FIRST + i, all of them. One that is in the way and is still needed is moved beyond the end first. */
+/* Puts fds[i] to PASS_FIRST + i, all of them. One that is in the way and is still needed is moved beyond the end
+ * first. */
 static int place(int *fds, size_t n)
 {
         int end = PASS_FIRST + (int)n;
@@ -76,7 +77,8 @@ static int set_environment(const struct child_passes *passes)
                         *p++ = ':';
                 p = stpcpy(p, s->items[i].name);
         }
-        if (setenv("NOTIFY_SOCKET", passes->notify_path, 1) < 0 || set_number(KEEPER_FD_ENV, PASS_FIRST + (long)s->n) < 0)
+        if (setenv("NOTIFY_SOCKET", passes->notify_path, 1) < 0 ||
+            set_number(KEEPER_FD_ENV, PASS_FIRST + (long)s->n) < 0)
                 return -ENOMEM;
         if (s->n == 0)
                 return 0;

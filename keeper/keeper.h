@@ -6,8 +6,8 @@
  * SOCK_SEQPACKET pair, whose end the daemon inherits as the descriptor that SANDBOXD_KEEPER_FD names.
  *
  * The keeper sends a STATUS for each process that it reaped and that was not forgotten, oldest first; then one
- * END_OF_BACKLOG; then a STATUS for each as it is reaped. The daemon sends FORGET for each, as soon as it has recorded the
- * status, or knows that it is of no interest: the keeper holds the newest KEEPER_STATUSES_MAX.
+ * END_OF_BACKLOG; then a STATUS for each as it is reaped. The daemon sends FORGET for each, as soon as it has recorded
+ * the status, or knows that it is of no interest: the keeper holds the newest KEEPER_STATUSES_MAX.
  */
 
 #include <stdint.h>

@@ -124,8 +124,9 @@ static void start_sandboxd(struct keeper *k, struct child *c)
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
                 r = -errno;
         } else {
-                const struct child_passes passes = { .notify_path = k->notify_path, .store = &k->store, .keeper_fd = pair[1],
-                                                     .nofile = k->nofile };
+                const struct child_passes passes = {
+                        .notify_path = k->notify_path, .store = &k->store, .keeper_fd = pair[1], .nofile = k->nofile
+                };
 
                 r = child_start(c, &passes, now);
                 fd_close(pair[1]);
@@ -136,8 +137,8 @@ static void start_sandboxd(struct keeper *k, struct child *c)
                         k->backlog_end_sent = false;
                         k->store_full_told = false;
                         statuses_rewind(&k->statuses);
-                        log_info("%s started: pid %d, %zu stored descriptors, %zu statuses to tell", c->name, (int)c->pid,
-                                 k->store.n, statuses_count(&k->statuses));
+                        log_info("%s started: pid %d, %zu stored descriptors, %zu statuses to tell", c->name,
+                                 (int)c->pid, k->store.n, statuses_count(&k->statuses));
                 }
         }
         if (r < 0) { /* as if it had died at once */
@@ -271,7 +272,9 @@ static ssize_t receive_notify(int fd, struct notify_message *m)
                 char room[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * SCM_FDS_MAX)];
         } control;
         struct iovec iov = { .iov_base = m->text, .iov_len = sizeof(m->text) };
-        struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        struct msghdr h = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+        };
         ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
         m->n_fds = 0;
@@ -312,7 +315,8 @@ static void read_notify(struct keeper *k)
                         notify_parse(&n, m.text, m.len);
                         do_notify(k, &n, m.fds, m.n_fds);
                         if (m.cut)
-                                log_warn("a descriptor to store was lost: no more than %zu can be open here", k->store.n);
+                                log_warn("a descriptor to store was lost: no more than %zu can be open here",
+                                         k->store.n);
                 } else {
                         log_debug("a datagram of %zu bytes from pid %d is ignored", m.len, (int)m.from.pid);
                 }

@@ -115,7 +115,8 @@ static int open_notify(struct keeper *k, const char *root)
         mode_t mask;
         int r;
 
-        if ((size_t)snprintf(k->notify_path, sizeof(k->notify_path), "%s/keeper.notify", root) >= sizeof(address.sun_path)) {
+        if ((size_t)snprintf(k->notify_path, sizeof(k->notify_path), "%s/keeper.notify", root) >=
+            sizeof(address.sun_path)) {
                 log_error("--root %s: too long for the name of a socket", root);
                 return -1;
         }

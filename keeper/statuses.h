@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The statuses of the orphans: a table in order of their ends, bounded, with a cursor for its one reader. An entry leaves
- * when it is forgotten, or as the oldest of a full table.
+ * The statuses of the orphans: a table in order of their ends, bounded, with a cursor for its one reader. An entry
+ * leaves when it is forgotten, or as the oldest of a full table.
  */
 
 #include <stdbool.h>

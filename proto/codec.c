@@ -49,14 +49,17 @@ static void pack_text(msgpack_packer *pk, const char *text)
 static int encode_message(msgpack_packer *pk, const struct message_desc *desc, const void *msg, unsigned depth,
                           struct error *err);
 
-static int encode_list(msgpack_packer *pk, const struct field_desc *f, struct raw_list list, unsigned depth, struct error *err)
+static int encode_list(msgpack_packer *pk, const struct field_desc *f, struct raw_list list, unsigned depth,
+                       struct error *err)
 {
         msgpack_pack_array(pk, list.n);
         for (size_t i = 0; i < list.n; i++) {
                 const char *text;
 
                 if (f->kind == FIELD_MSGS) {
-                        if (encode_message(pk, f->message, (char *)list.items + i * f->message->size, depth + 2, err) < 0)
+                        const void *item = (char *)list.items + i * f->message->size;
+
+                        if (encode_message(pk, f->message, item, depth + 2, err) < 0)
                                 return error_wrap(err, "%s[%zu]", f->name, i);
                         continue;
                 }
@@ -70,7 +73,8 @@ static int encode_list(msgpack_packer *pk, const struct field_desc *f, struct ra
         return 0;
 }
 
-static int encode_field(msgpack_packer *pk, const struct field_desc *f, const void *from, unsigned depth, struct error *err)
+static int encode_field(msgpack_packer *pk, const struct field_desc *f, const void *from, unsigned depth,
+                        struct error *err)
 {
         const struct blob *blob = from;
         const char *text;
@@ -152,7 +156,8 @@ static void rpc_begin(msgpack_packer *pk, struct buf *b, uint32_t type, uint32_t
         msgpack_pack_uint32(pk, id);
 }
 
-int rpc_request_encode(uint32_t id, const struct method_desc *method, const void *params, struct buf *ret, struct error *err)
+int rpc_request_encode(uint32_t id, const struct method_desc *method, const void *params, struct buf *ret,
+                       struct error *err)
 {
         size_t start = buf_len(ret);
         msgpack_packer pk;
@@ -162,12 +167,13 @@ int rpc_request_encode(uint32_t id, const struct method_desc *method, const void
         pack_text(&pk, method->name);
         r = encode_message(&pk, method->params, params, 1, err);
         if (r == 0 && !ret->failed && buf_len(ret) - start > LIMIT_MESSAGE)
-                r = error_set(err, REASON_TOO_LARGE, "%s: the request has %zu bytes, over the limit of %d", method->name,
-                              buf_len(ret) - start, LIMIT_MESSAGE);
+                r = error_set(err, REASON_TOO_LARGE, "%s: the request has %zu bytes, over the limit of %d",
+                              method->name, buf_len(ret) - start, LIMIT_MESSAGE);
         return encode_end(ret, start, r, err);
 }
 
-int rpc_response_encode(uint32_t id, const struct message_desc *desc, const void *result, struct buf *ret, struct error *err)
+int rpc_response_encode(uint32_t id, const struct message_desc *desc, const void *result, struct buf *ret,
+                        struct error *err)
 {
         size_t start = buf_len(ret);
         msgpack_packer pk;
@@ -179,7 +185,8 @@ int rpc_response_encode(uint32_t id, const struct message_desc *desc, const void
 
 int rpc_response_encode_error(uint32_t id, const struct error *error, struct buf *ret)
 {
-        enum reason reason = error->reason > REASON_NONE && error->reason < REASON_N ? (enum reason)error->reason : REASON_INTERNAL;
+        enum reason reason =
+                error->reason > REASON_NONE && error->reason < REASON_N ? (enum reason)error->reason : REASON_INTERNAL;
         struct wire_error wire = { .code = (uint32_t)reason_code(reason), .reason = reason_name(reason) };
         char text[ERROR_MESSAGE_MAX]; /* a runtime's words may be anything */
         size_t start = buf_len(ret);
@@ -279,13 +286,15 @@ static int decode_number(struct decoder *d, const struct field_desc *f, const ms
                 return 0;
         }
         if (f->kind == FIELD_I64) {
-                if (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? o->via.u64 > INT64_MAX : o->type != MSGPACK_OBJECT_NEGATIVE_INTEGER)
+                if (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? o->via.u64 > INT64_MAX
+                                                               : o->type != MSGPACK_OBJECT_NEGATIVE_INTEGER)
                         return wrong_type(d, f, "an integer of 64 bits");
                 *(int64_t *)to = o->via.i64;
                 return 0;
         }
         if (o->type != MSGPACK_OBJECT_POSITIVE_INTEGER || (f->kind == FIELD_U32 && o->via.u64 > UINT32_MAX))
-                return wrong_type(d, f, f->kind == FIELD_U32 ? "an integer from 0 to 2^32-1" : "an integer from 0 to 2^64-1");
+                return wrong_type(d, f,
+                                  f->kind == FIELD_U32 ? "an integer from 0 to 2^32-1" : "an integer from 0 to 2^64-1");
         if (field_check_limit(f, f->kind, o->via.u64, d->err) < 0)
                 return -1;
         if (f->kind == FIELD_U32)
@@ -381,14 +390,15 @@ static int decode_message(struct decoder *d, const struct message_desc *desc, co
                 size_t index;
 
                 if (kv->key.type != MSGPACK_OBJECT_STR)
-                        return error_set(d->err, REASON_INVALID_ARGUMENT, "a field's name in %s is not a str", desc->name);
+                        return error_set(d->err, REASON_INVALID_ARGUMENT, "a field's name in %s is not a str",
+                                         desc->name);
                 f = find_field(desc, begin, &kv->key);
                 if (!f && d->lenient)
                         continue;
                 if (!f)
                         return error_set(d->err, REASON_INVALID_ARGUMENT, "there is no field \"%.*s\" in %s",
-                                         kv->key.via.str.size > 64 ? 64 : (int)kv->key.via.str.size, kv->key.via.str.ptr,
-                                         desc->name);
+                                         kv->key.via.str.size > 64 ? 64 : (int)kv->key.via.str.size,
+                                         kv->key.via.str.ptr, desc->name);
                 index = (size_t)(f - desc->fields);
                 if (seen & UINT64_C(1) << index)
                         return error_set(d->err, REASON_INVALID_ARGUMENT, "%s: is there twice", f->name);
@@ -430,7 +440,8 @@ static int build_tree(const void *data, size_t len, msgpack_unpacked *ret, struc
         }
 }
 
-int message_decode(const struct message_desc *desc, const void *data, size_t len, struct arena *a, void **ret, struct error *err)
+int message_decode(const struct message_desc *desc, const void *data, size_t len, struct arena *a, void **ret,
+                   struct error *err)
 {
         _cleanup_(msgpack_unpacked_destroy) msgpack_unpacked tree = { 0 };
         struct decoder d = decoder_init(a, len, err);
@@ -441,15 +452,16 @@ int message_decode(const struct message_desc *desc, const void *data, size_t len
 }
 
 /* The message as an array of 4 of the wanted type; ret_items are its elements. */
-static int decode_envelope(const void *data, size_t len, uint32_t type, size_t max_values, msgpack_unpacked *tree, uint32_t *ret_id,
-                           const msgpack_object **ret_items, struct error *err)
+static int decode_envelope(const void *data, size_t len, uint32_t type, size_t max_values, msgpack_unpacked *tree,
+                           uint32_t *ret_id, const msgpack_object **ret_items, struct error *err)
 {
         uint32_t found;
 
         if (shape_peek(data, len, &found, ret_id) < 0)
                 return error_set(err, REASON_MALFORMED, "the message is not an array of type, id and two values");
         if (found != type)
-                return error_set(err, REASON_MALFORMED, "the message is of type %" PRIu32 ", not %" PRIu32, found, type);
+                return error_set(err, REASON_MALFORMED, "the message is of type %" PRIu32 ", not %" PRIu32, found,
+                                 type);
         if (shape_check(data, len, max_values, err) < 0 || build_tree(data, len, tree, err) < 0)
                 return -1;
         *ret_items = tree->data.via.array.ptr;
@@ -465,12 +477,15 @@ int rpc_request_decode(const void *data, size_t len, struct arena *a, struct rpc
 
         *ret = (struct rpc_request){ .method_name = "" };
         if (len > LIMIT_MESSAGE)
-                return error_set(err, REASON_TOO_LARGE, "the message has %zu bytes, over the limit of %d", len, LIMIT_MESSAGE);
+                return error_set(err, REASON_TOO_LARGE, "the message has %zu bytes, over the limit of %d", len,
+                                 LIMIT_MESSAGE);
         if (decode_envelope(data, len, TYPE_REQUEST, LIMIT_REQUEST_VALUES, &tree, &ret->id, &items, err) < 0)
                 return -1;
         name = &items[2];
-        if (name->type != MSGPACK_OBJECT_STR || name->via.str.size > LIMIT_ID || !text_valid(name->via.str.ptr, name->via.str.size))
-                return error_set(err, REASON_MALFORMED, "the method's name is not a text of at most %d bytes", LIMIT_ID);
+        if (name->type != MSGPACK_OBJECT_STR || name->via.str.size > LIMIT_ID ||
+            !text_valid(name->via.str.ptr, name->via.str.size))
+                return error_set(err, REASON_MALFORMED, "the method's name is not a text of at most %d bytes",
+                                 LIMIT_ID);
         copy = copy_bytes(&d, name->via.str.ptr, name->via.str.size);
         if (!copy)
                 return -1;

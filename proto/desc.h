@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * How a table of fields becomes a message_desc. A kind msg_T or msgs_T needs a KIND_ of its own where the table is used:
+ * How a table of fields becomes a message_desc. A kind msg_T or msgs_T needs a KIND_ of its own where the table is
+ * used:
  *   #define KIND_msg_T .kind = FIELD_MSG, .message = &desc_T
  */
 
@@ -17,8 +18,9 @@
 #define KIND_strs .kind = FIELD_STRS
 
 /*
- * A FIELDS table hands only the field to its macro, and offsetof needs the struct too. So the macro's argument is not one
- * name but a beginning, `{ .offset = (size_t)&((struct T *)0) FIELD_REST`, which the field's parentheses then complete.
+ * A FIELDS table hands only the field to its macro, and offsetof needs the struct too. So the macro's argument is not
+ * one name but a beginning, `{ .offset = (size_t)&((struct T *)0) FIELD_REST`, which the field's parentheses then
+ * complete.
  */
 #define FIELD_REST(k, n, l, f, t) ->n, .name = #n, KIND_##k, .limit = l, .flags = f, .text = t },
 #define MESSAGE_DESC(T, t)                                                                                             \

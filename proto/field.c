@@ -73,8 +73,8 @@ int field_check_limit(const struct field_desc *f, enum field_kind kind, uint64_t
         if (limit == 0 || kind == FIELD_I64 || kind == FIELD_MSG || kind == FIELD_BOOL || size <= limit)
                 return 0;
         if (kind == FIELD_U32 || kind == FIELD_U64)
-                return error_set(err, REASON_INVALID_ARGUMENT, "%s: %" PRIu64 " is over the limit of %" PRIu64, f->name, size,
-                                 limit);
+                return error_set(err, REASON_INVALID_ARGUMENT, "%s: %" PRIu64 " is over the limit of %" PRIu64, f->name,
+                                 size, limit);
         return error_set(err, REASON_TOO_LARGE, "%s: %" PRIu64 " %s are over the limit of %" PRIu64, f->name, size,
                          kind == FIELD_STRS || kind == FIELD_MSGS ? "entries" : "bytes", limit);
 }
@@ -170,7 +170,8 @@ static int copy_message(const struct message_desc *desc, const void *from, void 
         memcpy(to, from, desc->size);
         for (size_t i = 0; i < desc->n_fields; i++) {
                 const struct field_desc *f = &desc->fields[i];
-                bool flat = f->kind == FIELD_U32 || f->kind == FIELD_U64 || f->kind == FIELD_I64 || f->kind == FIELD_BOOL;
+                bool flat =
+                        f->kind == FIELD_U32 || f->kind == FIELD_U64 || f->kind == FIELD_I64 || f->kind == FIELD_BOOL;
 
                 if (flat || (f->kind == FIELD_MSG && !field_pointer(field_of(from, f))))
                         continue;

@@ -6,10 +6,10 @@
  *
  *      containerd-shim-sandboxd-v1 serve -owner OWNER -socket PATH
  *
- * PATH is sandboxd's RPC socket. Descriptor FRONT_LISTEN_FD is a listening, non-blocking unix socket, bound by sandboxd to the
- * address that owner.attach answers: the front need not bind or unlink anything. Standard input and output are /dev/null,
- * standard error is sandboxd's log. The front runs in a session of its own, outlives sandboxd, and ends on SIGTERM. When it
- * ends otherwise sandboxd starts it again.
+ * PATH is sandboxd's RPC socket. Descriptor FRONT_LISTEN_FD is a listening, non-blocking unix socket, bound by sandboxd
+ * to the address that owner.attach answers: the front need not bind or unlink anything. Standard input and output are
+ * /dev/null, standard error is sandboxd's log. The front runs in a session of its own, outlives sandboxd, and ends on
+ * SIGTERM. When it ends otherwise sandboxd starts it again.
  */
 
 #define FRONT_PROGRAM "containerd-shim-sandboxd-v1"

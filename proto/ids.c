@@ -22,8 +22,8 @@ int id_check(const char *id, const char *what, struct error *err)
         if (n == 0)
                 return error_set(err, REASON_INVALID_ID, "the %s is empty", what);
         if (n > LIMIT_ID)
-                return error_set(err, REASON_INVALID_ID, "the %s \"%.32s...\" has %zu bytes: at most %d are allowed", what,
-                                 id, n, LIMIT_ID);
+                return error_set(err, REASON_INVALID_ID, "the %s \"%.32s...\" has %zu bytes: at most %d are allowed",
+                                 what, id, n, LIMIT_ID);
         for (size_t i = 0; i < n; i++) {
                 bool inside = i > 0 && i + 1 < n && is_alnum(id[i - 1]);
 

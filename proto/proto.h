@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What crosses the socket: the enums, names and structs that the .def tables say. A field of kind str is never NULL once
- * decoded; the memory of a decoded message belongs to its arena.
+ * What crosses the socket: the enums, names and structs that the .def tables say. A field of kind str is never NULL
+ * once decoded; the memory of a decoded message belongs to its arena.
  */
 
 #include <stdbool.h>
@@ -44,8 +44,8 @@ const char *reason_name(enum reason reason);   /* wire name; "internal" for an u
 enum reason reason_parse(const char *wire);    /* REASON_NONE if unknown */
 enum grpc_code reason_code(enum reason reason);
 const char *reason_text(enum reason reason);
-/* The reason for a negative or positive errno of a system call on our own behalf: ENOSPC, EMFILE, ENOMEM, EAGAIN ... are
- * NO_RESOURCES, the rest INTERNAL. */
+/* The reason for a negative or positive errno of a system call on our own behalf: ENOSPC, EMFILE, ENOMEM, EAGAIN ...
+ * are NO_RESOURCES, the rest INTERNAL. */
 enum reason reason_of_errno(int errnum);
 
 /* --- states --- */
@@ -93,7 +93,8 @@ struct strs {
 
 #define REQUIRED 1U
 
-/* struct T and struct list_T for every message. The kinds msgs_T and msg_T need T defined before: the order of MESSAGES. */
+/* struct T and struct list_T for every message. The kinds msgs_T and msg_T need T defined before: the order of
+ * MESSAGES. */
 #define FIELD_C_str(name) const char *name;
 #define FIELD_C_bin(name) struct blob name;
 #define FIELD_C_u32(name) uint32_t name;
@@ -130,7 +131,9 @@ struct strs {
 MESSAGES(MESSAGE_C)
 
 /* Descriptions of the messages, for the codec, the documentation and sandboxctl's printing. */
-enum field_kind { FIELD_STR, FIELD_BIN, FIELD_U32, FIELD_U64, FIELD_I64, FIELD_BOOL, FIELD_STRS, FIELD_MSG, FIELD_MSGS };
+enum field_kind {
+        FIELD_STR, FIELD_BIN, FIELD_U32, FIELD_U64, FIELD_I64, FIELD_BOOL, FIELD_STRS, FIELD_MSG, FIELD_MSGS
+};
 struct message_desc;
 struct field_desc {
         const char *name;
@@ -176,6 +179,6 @@ const struct method_desc *method_find(const char *name); /* NULL if unknown */
 int id_check(const char *id, const char *what, struct error *err);
 /* UTF-8 without NUL: what a str may hold. */
 bool text_valid(const char *s, size_t n);
-/* Makes text of unknown origin fit for a message, in place: what is not UTF-8 becomes '?', and it is cut at a character's
- * end to at most max bytes. Returns s. */
+/* Makes text of unknown origin fit for a message, in place: what is not UTF-8 becomes '?', and it is cut at a
+ * character's end to at most max bytes. Returns s. */
 char *text_clean(char *s, size_t max);

@@ -23,20 +23,21 @@ struct shape {
 static const struct {
         uint8_t kind, width;
 } heads[32] = {
-        [0x00] = { SHAPE_PLAIN, 0 }, /* nil */
-        [0x01] = { SHAPE_BAD, 0 },   /* never used */
-        [0x02] = { SHAPE_PLAIN, 0 }, /* false */
-        [0x03] = { SHAPE_PLAIN, 0 }, /* true */
+        [0x00] = { SHAPE_PLAIN, 0 },                                                           /* nil */
+        [0x01] = { SHAPE_BAD, 0 },                                                             /* never used */
+        [0x02] = { SHAPE_PLAIN, 0 },                                                           /* false */
+        [0x03] = { SHAPE_PLAIN, 0 },                                                           /* true */
         [0x04] = { SHAPE_BYTES, 1 }, [0x05] = { SHAPE_BYTES, 2 }, [0x06] = { SHAPE_BYTES, 4 }, /* bin */
         [0x07] = { SHAPE_EXT, 0 },   [0x08] = { SHAPE_EXT, 0 },   [0x09] = { SHAPE_EXT, 0 },
         [0x0a] = { SHAPE_PLAIN, 4 }, [0x0b] = { SHAPE_PLAIN, 8 }, /* float */
-        [0x0c] = { SHAPE_UINT, 1 },  [0x0d] = { SHAPE_UINT, 2 },  [0x0e] = { SHAPE_UINT, 4 },  [0x0f] = { SHAPE_UINT, 8 },
-        [0x10] = { SHAPE_PLAIN, 1 }, [0x11] = { SHAPE_PLAIN, 2 }, [0x12] = { SHAPE_PLAIN, 4 }, [0x13] = { SHAPE_PLAIN, 8 },
-        [0x14] = { SHAPE_EXT, 0 },   [0x15] = { SHAPE_EXT, 0 },   [0x16] = { SHAPE_EXT, 0 },   [0x17] = { SHAPE_EXT, 0 },
-        [0x18] = { SHAPE_EXT, 0 },
-        [0x19] = { SHAPE_BYTES, 1 }, [0x1a] = { SHAPE_BYTES, 2 }, [0x1b] = { SHAPE_BYTES, 4 }, /* str */
-        [0x1c] = { SHAPE_ARRAY, 2 }, [0x1d] = { SHAPE_ARRAY, 4 },
-        [0x1e] = { SHAPE_MAP, 2 },   [0x1f] = { SHAPE_MAP, 4 },
+        [0x0c] = { SHAPE_UINT, 1 },  [0x0d] = { SHAPE_UINT, 2 },  [0x0e] = { SHAPE_UINT, 4 },
+        [0x0f] = { SHAPE_UINT, 8 },  [0x10] = { SHAPE_PLAIN, 1 }, [0x11] = { SHAPE_PLAIN, 2 },
+        [0x12] = { SHAPE_PLAIN, 4 }, [0x13] = { SHAPE_PLAIN, 8 }, [0x14] = { SHAPE_EXT, 0 },
+        [0x15] = { SHAPE_EXT, 0 },   [0x16] = { SHAPE_EXT, 0 },   [0x17] = { SHAPE_EXT, 0 },
+        [0x18] = { SHAPE_EXT, 0 },   [0x19] = { SHAPE_BYTES, 1 }, [0x1a] = { SHAPE_BYTES, 2 },
+        [0x1b] = { SHAPE_BYTES, 4 }, /* str */
+        [0x1c] = { SHAPE_ARRAY, 2 }, [0x1d] = { SHAPE_ARRAY, 4 }, [0x1e] = { SHAPE_MAP, 2 },
+        [0x1f] = { SHAPE_MAP, 4 },
 };
 
 /* Reads the head at p; false if the bytes end inside of the value (its elements aside). */
@@ -86,7 +87,8 @@ int shape_check(const void *data, size_t len, size_t max_values, struct error *e
                 if (!shape_read(p, len - pos, &s))
                         return error_set(err, REASON_MALFORMED, "the message ends at byte %zu, inside of a value", len);
                 if (s.kind == SHAPE_BAD || s.kind == SHAPE_EXT)
-                        return error_set(err, REASON_MALFORMED, "byte 0x%02x at %zu is not a type of this protocol", *p, pos);
+                        return error_set(err, REASON_MALFORMED, "byte 0x%02x at %zu is not a type of this protocol", *p,
+                                         pos);
                 if (++values > max_values && max_values > 0)
                         return error_set(err, REASON_TOO_LARGE, "the message holds more than %zu values", max_values);
                 pos += s.size;
@@ -97,10 +99,11 @@ int shape_check(const void *data, size_t len, size_t max_values, struct error *e
 
                         if (n > len - pos)
                                 return error_set(err, REASON_MALFORMED,
-                                                 "a list or map claims %" PRIu64 " values, but only %zu bytes follow", n,
-                                                 len - pos);
+                                                 "a list or map claims %" PRIu64 " values, but only %zu bytes follow",
+                                                 n, len - pos);
                         if (depth == LIMIT_DEPTH)
-                                return error_set(err, REASON_MALFORMED, "lists and maps are nested deeper than %d", LIMIT_DEPTH);
+                                return error_set(err, REASON_MALFORMED, "lists and maps are nested deeper than %d",
+                                                 LIMIT_DEPTH);
                         todo[depth++] = n;
                 }
                 while (depth > 0 && todo[depth - 1] == 0)

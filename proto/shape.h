@@ -14,5 +14,6 @@
  * (0: as many as there are bytes), and nothing after it. Returns 0, or -1 with *err. */
 int shape_check(const void *data, size_t len, size_t max_values, struct error *err);
 
-/* Reads the type and id of an RPC message, [type, id, ...] with 4 elements, whatever follows. 0, or -1 if it is none. */
+/* Reads the type and id of an RPC message, [type, id, ...] with 4 elements, whatever follows. 0, or -1 if it is
+ * none. */
 int shape_peek(const void *data, size_t len, uint32_t *ret_type, uint32_t *ret_id);

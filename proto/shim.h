@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What the two sides that speak with containerd (the front and the stub, and the daemon's outbox) share about its messages:
- * the names of its types, and its ideas of time. */
+/* What the two sides that speak with containerd (the front and the stub, and the daemon's outbox) share about its
+ * messages: the names of its types, and its ideas of time. */
 
 #include <stdbool.h>
 #include <stdint.h>

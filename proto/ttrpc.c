@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A frame that is too large is known by its header alone: it is told once, and its data passes through in pieces, so that no
- * buffer ever holds it. All that is appended is packed straight into the buffer, except for a payload, which is a field
- * of the envelope and is packed before it.
+ * A frame that is too large is known by its header alone: it is told once, and its data passes through in pieces, so
+ * that no buffer ever holds it. All that is appended is packed straight into the buffer, except for a payload, which is
+ * a field of the envelope and is packed before it.
  */
 
 #include "proto/ttrpc.h"
@@ -39,7 +39,9 @@ enum ttrpc_found ttrpc_decode(struct ttrpc_decoder *d, struct buf *in, struct tt
         if (buf_len(in) < TTRPC_HEADER)
                 return TTRPC_MORE;
         head = buf_head(in);
-        *ret = (struct ttrpc_frame){ .len = get_u32(head), .stream = get_u32(head + 4), .type = head[8], .flags = head[9] };
+        *ret = (struct ttrpc_frame){
+                .len = get_u32(head), .stream = get_u32(head + 4), .type = head[8], .flags = head[9]
+        };
         if (ret->len > TTRPC_DATA_MAX) {
                 d->discard = ret->len;
                 buf_consume(in, TTRPC_HEADER);

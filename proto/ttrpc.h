@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * ttrpc, which containerd and its shims speak over a stream socket: frames of a 10-byte header (big endian: length of the
- * data, stream; then type and flags) and data. A unary call is one REQUEST frame, holding a ttrpc.Request, and one RESPONSE
- * frame of the same stream, holding a ttrpc.Response; the client numbers its streams 1, 3, 5 ... Responses come in any order.
- * Pure functions over buffers: what reads and writes descriptors is elsewhere, and so is what the payloads mean.
+ * ttrpc, which containerd and its shims speak over a stream socket: frames of a 10-byte header (big endian: length of
+ * the data, stream; then type and flags) and data. A unary call is one REQUEST frame, holding a ttrpc.Request, and one
+ * RESPONSE frame of the same stream, holding a ttrpc.Response; the client numbers its streams 1, 3, 5 ... Responses
+ * come in any order. Pure functions over buffers: what reads and writes descriptors is elsewhere, and so is what the
+ * payloads mean.
  */
 
 #include <stdint.h>
@@ -36,7 +37,8 @@ struct ttrpc_frame {
 enum ttrpc_found {
         TTRPC_MORE,      /* more bytes are needed */
         TTRPC_FRAME,     /* *ret is a whole frame; ttrpc_consume() it */
-        TTRPC_TOO_LARGE, /* a frame of more than TTRPC_DATA_MAX begins: *ret has no data; what follows will be thrown away */
+        TTRPC_TOO_LARGE, /* a frame of more than TTRPC_DATA_MAX begins: *ret has no data; what follows will be thrown
+                            away */
 };
 enum ttrpc_found ttrpc_decode(struct ttrpc_decoder *d, struct buf *in, struct ttrpc_frame *ret);
 void ttrpc_consume(struct buf *in, const struct ttrpc_frame *frame);
@@ -45,9 +47,11 @@ void ttrpc_consume(struct buf *in, const struct ttrpc_frame *frame);
 const char *ttrpc_metadata(const Ttrpc__Request *request, const char *key);
 
 /* --- writing: appends one frame. Failure to grow is sticky in `out`. --- */
-void ttrpc_append(struct buf *out, uint32_t stream, enum ttrpc_type type, uint8_t flags, const void *data, uint32_t len);
+void ttrpc_append(struct buf *out, uint32_t stream, enum ttrpc_type type, uint8_t flags, const void *data,
+                  uint32_t len);
 
-/* What was to be sent is larger than a frame may be: nothing is appended, and -EMSGSIZE returned; -ENOMEM likewise; else 0. */
+/* What was to be sent is larger than a frame may be: nothing is appended, and -EMSGSIZE returned; -ENOMEM likewise;
+ * else 0. */
 struct ttrpc_call {
         const char *service, *method;
         const ProtobufCMessage *payload;

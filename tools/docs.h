@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Documents that have parts made from tables: a template in Markdown, in which a line "@name@" stands for what the section
- * of that name writes to standard output. A generator is a program with a table of sections, which calls docs_main().
+ * Documents that have parts made from tables: a template in Markdown, in which a line "@name@" stands for what the
+ * section of that name writes to standard output. A generator is a program with a table of sections, which calls
+ * docs_main().
  */
 
 #include <stddef.h>

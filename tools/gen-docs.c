@@ -76,7 +76,8 @@ static void field_bound(const struct field_desc *f)
 static void messages(void)
 {
         for (const struct message_desc *const *m = message_table; *m; m++) {
-                printf("%s<a id=\"message-%s\"></a>\n### %s\n\n", m == message_table ? "" : "\n", (*m)->name, (*m)->name);
+                printf("%s<a id=\"message-%s\"></a>\n### %s\n\n", m == message_table ? "" : "\n", (*m)->name,
+                       (*m)->name);
                 printf("%c%s.\n", toupper((unsigned char)(*m)->text[0]), (*m)->text + 1);
                 if ((*m)->n_fields == 0) {
                         printf("\nThe empty map.\n");
@@ -134,7 +135,8 @@ static void container_states(void)
 {
         printf("| detail | status | meaning |\n|---|---|---|\n");
         for (int i = 0; i < CONTAINER_STATE_N; i++) {
-                printf("| `%s` | `%s` | ", container_state_name((enum container_state)i), container_state_public((enum container_state)i));
+                printf("| `%s` | `%s` | ", container_state_name((enum container_state)i),
+                       container_state_public((enum container_state)i));
                 docs_cell(container_state_text((enum container_state)i));
                 printf(" |\n");
         }
@@ -198,7 +200,9 @@ static void must(int r, const struct error *err)
 
 static void example(void)
 {
-        struct info_result result = { .version = "0.1.0", .pid = 4242, .started_at = UINT64_C(1767225600000000000), .event_seq = 17 };
+        struct info_result result = {
+                .version = "0.1.0", .pid = 4242, .started_at = UINT64_C(1767225600000000000), .event_seq = 17
+        };
         _cleanup_(buf_deinit) struct buf request = BUF_NULL, response = BUF_NULL, refusal = BUF_NULL;
         struct error err = ERROR_NULL;
 
@@ -212,11 +216,12 @@ static void example(void)
         hex((const uint8_t *)"\0SP\0\0\x31\0\0", 8);
         printf("\nThe request `[0, 1, \"info\", {}]`: the frame's head and request number 1, then the message.\n\n");
         frame(&request, 1);
-        printf("\nAn answer, `[1, 1, nil, {\"version\": \"%s\", \"pid\": %u, \"started_at\": %" PRIu64 ", \"event_seq\": %" PRIu64
-               "}]` (a real one has more fields):\n\n",
+        printf("\nAn answer, `[1, 1, nil, {\"version\": \"%s\", \"pid\": %u, \"started_at\": %" PRIu64
+               ", \"event_seq\": %" PRIu64 "}]` (a real one has more fields):\n\n",
                result.version, result.pid, result.started_at, result.event_seq);
         frame(&response, 1);
-        printf("\nHad the method been `inf`, the answer were `[1, 1, {\"code\": %d, \"reason\": \"%s\", \"message\": \"there is no "
+        printf("\nHad the method been `inf`, the answer were `[1, 1, {\"code\": %d, \"reason\": \"%s\", \"message\": "
+               "\"there is no "
                "method \\\"inf\\\"\"}, nil]`:\n\n",
                reason_code(REASON_UNKNOWN_METHOD), reason_name(REASON_UNKNOWN_METHOD));
         frame(&refusal, 1);

@@ -25,7 +25,8 @@ static int read_input(struct buf *input, struct error *err)
                 if (n == 0)
                         return 0;
                 if (n < 0 && errno != EINTR)
-                        return error_set_errno(err, HELPER_FAILED, errno, "read the list of mounts from standard input");
+                        return error_set_errno(err, HELPER_FAILED, errno,
+                                               "read the list of mounts from standard input");
                 if (n > 0)
                         buf_commit(input, (size_t)n);
         }
@@ -52,7 +53,8 @@ static int run_mount(const char *rootfs, struct error *err)
 
                 for (size_t i = 0; i < 4; i++) {
                         if (p >= end)
-                                return error_set(err, HELPER_FAILED, "mount %zu of the list has %zu of its 4 fields", n + 1, i);
+                                return error_set(err, HELPER_FAILED, "mount %zu of the list has %zu of its 4 fields",
+                                                 n + 1, i);
                         fields[i] = p;
                         p += strlen(p) + 1;
                 }

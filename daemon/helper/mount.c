@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Assembles a root file system; the only file that uses libmount, which knows the mount options, "ro" binds (two calls of
- * mount(2)) and loop devices (released by the kernel with their mount). Its use of mtab, fstab, helpers and of canonical
- * names is switched off: all names are resolved here.
+ * Assembles a root file system; the only file that uses libmount, which knows the mount options, "ro" binds (two calls
+ * of mount(2)) and loop devices (released by the kernel with their mount). Its use of mtab, fstab, helpers and of
+ * canonical names is switched off: all names are resolved here.
  *
  * mount(2) takes one page of options. An overlay of many layers has more: its lower directories are opened and named
- * "lowerdir=3:4:5", relative to /proc/self/fd, which is the working directory meanwhile. That fits for as many as overlay
- * takes (500), whatever their names, on every kernel; fsconfig(2) takes 256 bytes for each and needs Linux 6.8 for it.
+ * "lowerdir=3:4:5", relative to /proc/self/fd, which is the working directory meanwhile. That fits for as many as
+ * overlay takes (500), whatever their names, on every kernel; fsconfig(2) takes 256 bytes for each and needs Linux 6.8
+ * for it.
  */
 
 #include <errno.h>
@@ -152,8 +153,8 @@ static int mount_one(const struct helper_mount *m, const char *target, struct er
                 options = (const char *)buf_head(&out);
         }
         if (strlen(options) >= page - 1)
-                return error_set(err, HELPER_FAILED, "mount %s at %s: %zu bytes of options; the kernel takes %zu", m->type,
-                                 target, strlen(options), page - 2);
+                return error_set(err, HELPER_FAILED, "mount %s at %s: %zu bytes of options; the kernel takes %zu",
+                                 m->type, target, strlen(options), page - 2);
         r = call_libmount(m, target, options, err);
         if (chdir("/") < 0)
                 return error_set_errno(err, HELPER_FAILED, errno, "chdir to /");

@@ -116,8 +116,10 @@ int helper_netns_remove(const char *path, struct error *err)
         if (lstat(split.full, &st) < 0)
                 return errno == ENOENT ? 0 : error_set_errno(err, HELPER_FAILED, errno, "stat %s", split.full);
         if (!S_ISREG(st.st_mode) || st.st_size != 0)
-                return error_set(err, HELPER_FAILED, "%s is neither a network namespace nor the empty file that one was "
-                                                     "mounted to: not removed", split.full);
+                return error_set(err, HELPER_FAILED,
+                                 "%s is neither a network namespace nor the empty file that one was "
+                                 "mounted to: not removed",
+                                 split.full);
         if (unlink(split.full) < 0 && errno != ENOENT)
                 return error_set_errno(err, HELPER_FAILED, errno, "remove %s", split.full);
         return 0;

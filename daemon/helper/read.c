@@ -22,7 +22,8 @@ int helper_read(const char *path, struct error *err)
         if (!S_ISREG(st.st_mode))
                 return error_set(err, HELPER_FAILED, "%s is not a regular file", path);
         if (st.st_size > HELPER_FILE_MAX)
-                return error_set(err, HELPER_FAILED, "%s has %lld bytes, which is more than %d", path, (long long)st.st_size, HELPER_FILE_MAX);
+                return error_set(err, HELPER_FAILED, "%s has %lld bytes, which is more than %d", path,
+                                 (long long)st.st_size, HELPER_FILE_MAX);
         for (off_t left = st.st_size; left > 0;) {
                 ssize_t n = sendfile(STDOUT_FILENO, fd, NULL, (size_t)left);
 

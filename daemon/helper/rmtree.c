@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Removes a tree that somebody else may have written: everything is named by one component relative to an open directory,
- * symbolic links are removed and never followed, mount points are left alone (and make the call fail, after the rest was
- * removed). The depth is no matter: a directory too deep below is first moved up to the top, which is emptied last.
+ * Removes a tree that somebody else may have written: everything is named by one component relative to an open
+ * directory, symbolic links are removed and never followed, mount points are left alone (and make the call fail, after
+ * the rest was removed). The depth is no matter: a directory too deep below is first moved up to the top, which is
+ * emptied last.
  */
 
 #include <dirent.h>

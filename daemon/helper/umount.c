@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Unmounts a tree of mounts. The truth is /proc/self/mountinfo, read again after each round: the latest mounts go first,
- * so that one on top of another, or below it, goes before it. What stays busy in a round in which nothing else went is
- * detached: its file system is released when its last user goes.
+ * Unmounts a tree of mounts. The truth is /proc/self/mountinfo, read again after each round: the latest mounts go
+ * first, so that one on top of another, or below it, goes before it. What stays busy in a round in which nothing else
+ * went is detached: its file system is released when its last user goes.
  */
 
 #include <errno.h>

@@ -96,7 +96,8 @@ static json_t *exec_process(struct fake *f)
         for (int i = 0; i < f->n_args; i++)
                 json_array_append_new(args, json_string(f->args[i]));
         return json_pack("{s:o, s:[s], s:s}", "args", args, "env",
-                         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "cwd", f->cwd ? f->cwd : "/");
+                         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "cwd",
+                         f->cwd ? f->cwd : "/");
 }
 
 static void run_exec(struct fake *f)
@@ -178,9 +179,9 @@ static void run_state(struct fake *f)
 {
         struct fake_state state = load(f);
 
-        print_json(f, json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s}", "ociVersion", "1.0.2-dev", "id", f->id, "pid",
-                                (int)state.pid, "status", state.status, "bundle", state.bundle, "rootfs", state.bundle,
-                                "created", state.created, "owner", ""));
+        print_json(f, json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s}", "ociVersion", "1.0.2-dev", "id", f->id,
+                                "pid", (int)state.pid, "status", state.status, "bundle", state.bundle, "rootfs",
+                                state.bundle, "created", state.created, "owner", ""));
         fake_state_free(&state);
 }
 
@@ -247,11 +248,12 @@ static void run_events(struct fake *f)
 
         if (!state.pid)
                 fake_fail(f, "container with id %s is not running", f->id);
-        print_json(f, json_pack("{s:s, s:s, s:{s:{s:{s:i, s:[i], s:i, s:i}, s:{}}, s:{s:{s:i, s:i, s:i, s:i}, s:{s:i}}, s:{s:i, s:i}}}",
-                                "type", "stats", "id", f->id, "data", "cpu", "usage", "total", 5000000, "percpu", 5000000,
-                                "kernel", 1000000, "user", 4000000, "throttling", "memory", "usage", "limit", 134217728,
-                                "usage", 4194304, "max", 8388608, "failcnt", 0, "raw", "cache", 4096, "pids", "current", n,
-                                "limit", 100));
+        print_json(f, json_pack("{s:s, s:s, s:{s:{s:{s:i, s:[i], s:i, s:i}, s:{}}, s:{s:{s:i, s:i, s:i, s:i}, "
+                                "s:{s:i}}, s:{s:i, s:i}}}",
+                                "type", "stats", "id", f->id, "data", "cpu", "usage", "total", 5000000, "percpu",
+                                5000000, "kernel", 1000000, "user", 4000000, "throttling", "memory", "usage", "limit",
+                                134217728, "usage", 4194304, "max", 8388608, "failcnt", 0, "raw", "cache", 4096, "pids",
+                                "current", n, "limit", 100));
         fake_state_free(&state);
 }
 

@@ -73,7 +73,8 @@ static void look_up(struct fake *f, struct plan *plan)
                 plan->argv[0] = strdup(full);
                 return;
         }
-        fake_fail(f, "unable to start container process: exec: \"%s\": executable file not found in $PATH: unknown", name);
+        fake_fail(f, "unable to start container process: exec: \"%s\": executable file not found in $PATH: unknown",
+                  name);
 }
 
 static void send_master(struct fake *f, int master)
@@ -81,7 +82,9 @@ static void send_master(struct fake *f, int master)
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         char control[CMSG_SPACE(sizeof(int))] = { 0 };
         struct iovec iov = { .iov_base = (void *)"/dev/ptmx", .iov_len = 9 };
-        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+        struct msghdr message = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+        };
         struct cmsghdr *c = CMSG_FIRSTHDR(&message);
         int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 

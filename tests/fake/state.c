@@ -39,8 +39,8 @@ uint64_t fake_start_time(pid_t pid, char *ret_state, pid_t *ret_session)
         fclose(file);
         text[n] = '\0';
         p = strrchr(text, ')');
-        if (!p || sscanf(p + 1, " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state,
-                         &session, &start) != 3)
+        if (!p || sscanf(p + 1, " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                         &state, &session, &start) != 3)
                 return 0;
         if (ret_state)
                 *ret_state = state;
@@ -146,7 +146,8 @@ void fake_state_add_pid(struct fake *f, pid_t pid, const char *kind)
 {
         char line[128];
 
-        snprintf(line, sizeof(line), "%d %llu %s\n", (int)pid, (unsigned long long)fake_start_time(pid, NULL, NULL), kind);
+        snprintf(line, sizeof(line), "%d %llu %s\n", (int)pid, (unsigned long long)fake_start_time(pid, NULL, NULL),
+                 kind);
         fake_append(f->root, "pids.log", line);
         if (strcmp(kind, "stray") && f->dir[0])
                 fake_append(f->dir, "pids", line);

@@ -45,7 +45,8 @@ static void lists(char kind, char *text, struct arena *a)
                 FUZZ_CHECK(cg_parse_rdma(text, arena_strdup(a, text), a, &rdma) == 0);
                 break;
         }
-        FUZZ_CHECK(kv.n <= LIMIT_LIST && io.n <= LIMIT_LIST && psi.n <= LIMIT_LIST && net.n <= LIMIT_LIST && rdma.n <= LIMIT_LIST);
+        FUZZ_CHECK(kv.n <= LIMIT_LIST && io.n <= LIMIT_LIST && psi.n <= LIMIT_LIST && net.n <= LIMIT_LIST &&
+                   rdma.n <= LIMIT_LIST);
         for (size_t i = 0; i < kv.n; i++) {
                 uint64_t v;
 

@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         FUZZ_CHECK(arena_size(a) <= 300 * size + 131072);
         FUZZ_CHECK(json_encode(&desc_container_record, rec, &text, &err) == 0);
-        FUZZ_CHECK(json_decode(&desc_container_record, (const char *)buf_head(&text), buf_len(&text), a, &again, &err) == 0);
+        FUZZ_CHECK(json_decode(&desc_container_record, (const char *)buf_head(&text), buf_len(&text), a, &again,
+                               &err) == 0);
         FUZZ_CHECK(!message_difference(&desc_container_record, rec, again));
         return 0;
 }

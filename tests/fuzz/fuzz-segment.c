@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A segment of any bytes: what is taken from it can be read again, nothing else can, and the number to go on with is above
- * all that. The first byte tells whether the checksums are made right first, since no fuzzer guesses them.
+ * A segment of any bytes: what is taken from it can be read again, nothing else can, and the number to go on with is
+ * above all that. The first byte tells whether the checksums are made right first, since no fuzzer guesses them.
  */
 
 #include "tests/fuzz/fuzz.h"

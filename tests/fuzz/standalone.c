@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs a fuzz target without libFuzzer, in every build: over all files of its corpus (tests/fuzz/corpus/X for the program
- * check-X, or the directory given), each as it is and with changes that are the same in every run. TAP.
+ * Runs a fuzz target without libFuzzer, in every build: over all files of its corpus (tests/fuzz/corpus/X for the
+ * program check-X, or the directory given), each as it is and with changes that are the same in every run. TAP.
  */
 
 #include "tests/fuzz/fuzz.h"

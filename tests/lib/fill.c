@@ -20,7 +20,9 @@ static uint64_t below(struct fill *fill, uint64_t n)
 
 static const char *fill_text(struct fill *fill, uint64_t limit, bool required, struct arena *a)
 {
-        static const char *const pieces[] = { "a", "Z", "0", "-", "/", " ", "\n", "\x7f", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x90\xa7" };
+        static const char *const pieces[] = {
+                "a", "Z", "0", "-", "/", " ", "\n", "\x7f", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x90\xa7"
+        };
         size_t max = limit && limit < TEXT_MAX ? limit : TEXT_MAX, n = 0;
         size_t want = required || fill->full ? 1 + below(fill, max) : below(fill, max + 1);
         char *text = arena_alloc(a, TEXT_MAX + 8);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Messages with made-up contents, by their descriptions, and a deep comparison of messages. For tests and fuzz seeds. */
+/* Messages with made-up contents, by their descriptions, and a deep comparison of messages. For tests and fuzz
+ * seeds. */
 
 #include "proto/codec.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A directory tree in /tmp that looks like cgroupfs and /proc, and real cgroups of this test: all removed at the end. */
+/* A directory tree in /tmp that looks like cgroupfs and /proc, and real cgroups of this test: all removed at the
+ * end. */
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -14,7 +14,9 @@
 
 static void test_numbers(void **state)
 {
-        static const char *const bad[] = { "", " 1", "-1", "+1", "0x1", "1 2", "1a", "18446744073709551616", "99999999999999999999" };
+        static const char *const bad[] = {
+                "", " 1", "-1", "+1", "0x1", "1 2", "1a", "18446744073709551616", "99999999999999999999"
+        };
         uint64_t v = 7;
 
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -57,8 +59,10 @@ static void test_lists(void **state)
         char kv[] = "a 1\nbroken\nb x\n\nc 18446744073709551615 more\nd 2";
         char blkio[] = "8:0 Read 1\n8:16 7\nTotal 8\n8:x Read 1\n8:0 Read\n";
         char io[] = "254:0 rbytes=10 wbytes=x rios=1\nloop0 rbytes=1\n";
-        char psi[] = "some avg10=1.23 avg60=100.00 avg300=0.01 total=9 later=1\nfull avg10=1.2 avg60=0.00 avg300=0.00 total=1\nelse\n";
-        char current[] = "mlx4_0 hca_handle=2 hca_object=2000\nocrdma1 hca_handle=3\n", max[] = "mlx4_0 hca_handle=max hca_object=9\n";
+        char psi[] = "some avg10=1.23 avg60=100.00 avg300=0.01 total=9 later=1\nfull avg10=1.2 avg60=0.00 avg300=0.00 "
+                     "total=1\nelse\n";
+        char current[] = "mlx4_0 hca_handle=2 hca_object=2000\nocrdma1 hca_handle=3\n",
+             max[] = "mlx4_0 hca_handle=max hca_object=9\n";
         struct list_kv kvs = { 0 };
         struct list_blkio_entry ios = { 0 };
         struct list_psi_entry psis = { 0 };
@@ -100,8 +104,9 @@ static void test_lists(void **state)
 static void test_net_dev(void **state)
 {
         _cleanup_(arena_freep) struct arena *a = arena_new();
-        char text[] = "Inter-| x | y\n face |bytes |bytes\n    lo: 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1\n"
-                      "\xff\x01nic: 10 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\neth0:1: 11 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\nshort: 1 2\n";
+        char text[] =
+                "Inter-| x | y\n face |bytes |bytes\n    lo: 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1\n"
+                "\xff\x01nic: 10 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\neth0:1: 11 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\nshort: 1 2\n";
         struct list_net_entry l = { 0 };
 
         assert_int_equal(cg_parse_net_dev(text, a, &l), 0);
@@ -131,8 +136,10 @@ static void test_bounded(void **state)
 
 static void test_proc(void **state)
 {
-        char v1[] = "4:cpu,cpuacct:/a:b/c (deleted)", v2[] = "0::/x", named[] = "9:name=systemd:/", bad1[] = "4:memory", bad2[] = "4:memory:a";
-        char mount[] = "31 23 0:28 / /sys/fs/my\\040cgroup rw,relatime shared:1 master:2 - cgroup cgroup rw,name=systemd";
+        char v1[] = "4:cpu,cpuacct:/a:b/c (deleted)", v2[] = "0::/x", named[] = "9:name=systemd:/", bad1[] = "4:memory",
+             bad2[] = "4:memory:a";
+        char mount[] =
+                "31 23 0:28 / /sys/fs/my\\040cgroup rw,relatime shared:1 master:2 - cgroup cgroup rw,name=systemd";
         char nothing[] = "31 23 0:28 / /sys";
         char *list, *path, *type, *options;
 
@@ -178,8 +185,9 @@ static void test_cpuset(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_numbers), cmocka_unit_test(test_find),    cmocka_unit_test(test_lists),  cmocka_unit_test(test_net_dev),
-                cmocka_unit_test(test_bounded), cmocka_unit_test(test_proc),    cmocka_unit_test(test_cpuset),
+                cmocka_unit_test(test_numbers), cmocka_unit_test(test_find),    cmocka_unit_test(test_lists),
+                cmocka_unit_test(test_net_dev), cmocka_unit_test(test_bounded), cmocka_unit_test(test_proc),
+                cmocka_unit_test(test_cpuset),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,8 @@ static void test_format(void **state)
         char buf[CLOCK_TEXT_MAX];
 
         assert_string_equal(clock_format_realtime(0, buf), "1970-01-01T00:00:00.000000000Z");
-        assert_string_equal(clock_format_realtime(UINT64_C(1709164800000000001), buf), "2024-02-29T00:00:00.000000001Z");
+        assert_string_equal(clock_format_realtime(UINT64_C(1709164800000000001), buf),
+                            "2024-02-29T00:00:00.000000001Z");
         /* the largest there is fits */
         assert_string_equal(clock_format_realtime(UINT64_MAX, buf), "2554-07-21T23:34:33.709551615Z");
 }

@@ -65,7 +65,8 @@ static void round_trip_requests(void **state)
                         assert_int_equal(rpc_response_peek_id(buf_head(&response), buf_len(&response), &peeked), 0);
                         assert_int_equal(peeked, id);
                         assert_int_equal(rpc_response_peek_id(buf_head(&request), buf_len(&request), &peeked), -1);
-                        assert_int_equal(rpc_response_decode(buf_head(&response), buf_len(&response), method, a, &res, &err), 0);
+                        assert_int_equal(
+                                rpc_response_decode(buf_head(&response), buf_len(&response), method, a, &res, &err), 0);
                         assert_int_equal(res.id, id);
                         assert_int_equal(res.error.reason, REASON_NONE);
                         assert_null(message_difference(method->result, result, res.result));
@@ -83,7 +84,8 @@ static void round_trip_errors(void **state)
 
                 error_set(&error, (int)r, "it went wrong: \xff\xc3\xa9");
                 assert_int_equal(rpc_response_encode_error(r, &error, &b), 0);
-                assert_int_equal(rpc_response_decode(buf_head(&b), buf_len(&b), &method_table[METHOD_INFO], a, &res, &err), 0);
+                assert_int_equal(
+                        rpc_response_decode(buf_head(&b), buf_len(&b), &method_table[METHOD_INFO], a, &res, &err), 0);
                 assert_int_equal(res.id, r);
                 assert_int_equal(res.error.reason, r);
                 assert_int_equal(res.code, reason_code((enum reason)r));
@@ -150,38 +152,71 @@ static const struct refusal refusals[] = {
         { "ext 32", BYTES(HEAD "\xa4info\xc9\xff\xff\xff\xff\x01"), REASON_MALFORMED, 7, "byte 0xc9" },
         { "array of 2^32", BYTES(HEAD "\xa4info\xdd\xff\xff\xff\xff"), REASON_MALFORMED, 7, "claims 4294967295" },
         { "map of 2^32", BYTES(HEAD "\xa4info\xdf\xff\xff\xff\xff"), REASON_MALFORMED, 7, "claims 8589934590" },
-        { "str of 2^32", BYTES(HEAD "\xdb\xff\xff\xff\xff" "a"), REASON_MALFORMED, 7, "ends at byte" },
+        { "str of 2^32",
+          BYTES(HEAD "\xdb\xff\xff\xff\xff"
+                     "a"),
+          REASON_MALFORMED, 7, "ends at byte" },
         { "bin of 2^32", BYTES(EXEC "\x81\xa4spec\xc6\xff\xff\xff\xff{}"), REASON_MALFORMED, 7, "ends at byte" },
         { "half a number", BYTES(HEAD "\xa4info\xcf\x00\x00"), REASON_MALFORMED, 7, "ends at byte" },
         { "depth 9", BYTES(HEAD "\xa4info\x91\x91\x91\x91\x91\x91\x91\x91\x90"), REASON_MALFORMED, 7, "deeper than 8" },
-        { "unknown field", BYTES(STATE "\x82\xa2id\xa1x\xa3xyz\x01"), REASON_INVALID_ARGUMENT, 7, "no field \"xyz\" in target" },
-        { "field of empty", BYTES(HEAD "\xa4info\x81\xa1x\x01"), REASON_INVALID_ARGUMENT, 7, "no field \"x\" in empty" },
+        { "unknown field", BYTES(STATE "\x82\xa2id\xa1x\xa3xyz\x01"), REASON_INVALID_ARGUMENT, 7,
+          "no field \"xyz\" in target" },
+        { "field of empty", BYTES(HEAD "\xa4info\x81\xa1x\x01"), REASON_INVALID_ARGUMENT, 7,
+          "no field \"x\" in empty" },
         { "prefix of a field", BYTES(STATE "\x82\xa2id\xa1x\xa1i\xa1x"), REASON_INVALID_ARGUMENT, 7, "no field \"i\"" },
         { "field twice", BYTES(STATE "\x82\xa2id\xa1x\xa2id\xa1x"), REASON_INVALID_ARGUMENT, 7, "id: is there twice" },
-        { "field name no text", BYTES(STATE "\x82\xa2id\xa1x\x01\x01"), REASON_INVALID_ARGUMENT, 7, "name in target is not a str" },
+        { "field name no text", BYTES(STATE "\x82\xa2id\xa1x\x01\x01"), REASON_INVALID_ARGUMENT, 7,
+          "name in target is not a str" },
         { "required absent", BYTES(STATE "\x80"), REASON_INVALID_ARGUMENT, 7, "id: is required" },
         { "required empty", BYTES(STATE "\x81\xa2id\xa0"), REASON_INVALID_ARGUMENT, 7, "id: is required" },
-        { "required 0", BYTES(KILL "\x82\xa2id\xa1x\xa6signal\x00"), REASON_INVALID_ARGUMENT, 7, "signal: is required" },
-        { "required bin empty", BYTES(EXEC "\x83\xa2id\xa1x\xa7" "exec_id\xa1y\xa4spec\xc4\x00"), REASON_INVALID_ARGUMENT, 7, "spec: is required" },
+        { "required 0", BYTES(KILL "\x82\xa2id\xa1x\xa6signal\x00"), REASON_INVALID_ARGUMENT, 7,
+          "signal: is required" },
+        { "required bin empty",
+          BYTES(EXEC "\x83\xa2id\xa1x\xa7"
+                     "exec_id\xa1y\xa4spec\xc4\x00"),
+          REASON_INVALID_ARGUMENT, 7, "spec: is required" },
         { "str as number", BYTES(STATE "\x81\xa2id\x01"), REASON_INVALID_ARGUMENT, 7, "id: the value is not a str" },
         { "str as bin", BYTES(STATE "\x81\xa2id\xc4\x01x"), REASON_INVALID_ARGUMENT, 7, "id: the value is not a str" },
         { "str nil", BYTES(STATE "\x81\xa2id\xc0"), REASON_INVALID_ARGUMENT, 7, "id: the value is not a str" },
         { "bin as str", BYTES(EXEC "\x81\xa4spec\xa2{}"), REASON_INVALID_ARGUMENT, 7, "spec: the value is not a bin" },
-        { "number as str", BYTES(KILL "\x81\xa6signal\xa1" "9"), REASON_INVALID_ARGUMENT, 7, "signal: the value is not an integer" },
-        { "number as float", BYTES(KILL "\x81\xa6signal\xca\x41\x10\x00\x00"), REASON_INVALID_ARGUMENT, 7, "signal: the value is not an integer" },
-        { "number negative", BYTES(KILL "\x81\xa6signal\xff"), REASON_INVALID_ARGUMENT, 7, "signal: the value is not an integer" },
-        { "number over 32 bits", BYTES(KILL "\x81\xa6signal\xcf\0\0\0\1\0\0\0\0"), REASON_INVALID_ARGUMENT, 7, "signal: the value is not an integer" },
-        { "number over its limit", BYTES(KILL "\x81\xa6signal\x41"), REASON_INVALID_ARGUMENT, 7, "signal: 65 is over the limit of 64" },
-        { "boolean as number", BYTES(KILL "\x81\xa3" "all\x01"), REASON_INVALID_ARGUMENT, 7, "all: the value is not a boolean" },
-        { "text with NUL", BYTES(STATE "\x81\xa2id\xa3" "a\0b"), REASON_INVALID_ARGUMENT, 7, "id: the text is not UTF-8" },
-        { "overlong UTF-8", BYTES(STATE "\x81\xa2id\xa2\xc0\x80"), REASON_INVALID_ARGUMENT, 7, "id: the text is not UTF-8" },
-        { "surrogate", BYTES(STATE "\x81\xa2id\xa3\xed\xa0\x80"), REASON_INVALID_ARGUMENT, 7, "id: the text is not UTF-8" },
-        { "cut UTF-8", BYTES(STATE "\x81\xa2id\xa2" "a\xc3"), REASON_INVALID_ARGUMENT, 7, "id: the text is not UTF-8" },
-        { "above U+10FFFF", BYTES(STATE "\x81\xa2id\xa4\xf4\x90\x80\x80"), REASON_INVALID_ARGUMENT, 7, "id: the text is not UTF-8" },
-        { "list as map", BYTES(CREATE "\x81\xa6rootfs\x80"), REASON_INVALID_ARGUMENT, 7, "rootfs: the value is not an array" },
-        { "entry no map", BYTES(CREATE "\x81\xa6rootfs\x91\x01"), REASON_INVALID_ARGUMENT, 7, "rootfs[0]: must be a map" },
-        { "entry's field", BYTES(CREATE "\x81\xa6rootfs\x92\x81\xa4type\xa1x\x80"), REASON_INVALID_ARGUMENT, 7, "rootfs[1]: type: is required" },
-        { "text of a list", BYTES(CREATE "\x81\xacruntime_args\x92\xa1x\x01"), REASON_INVALID_ARGUMENT, 7, "entry 1: runtime_args: the value" },
+        { "number as str",
+          BYTES(KILL "\x81\xa6signal\xa1"
+                     "9"),
+          REASON_INVALID_ARGUMENT, 7, "signal: the value is not an integer" },
+        { "number as float", BYTES(KILL "\x81\xa6signal\xca\x41\x10\x00\x00"), REASON_INVALID_ARGUMENT, 7,
+          "signal: the value is not an integer" },
+        { "number negative", BYTES(KILL "\x81\xa6signal\xff"), REASON_INVALID_ARGUMENT, 7,
+          "signal: the value is not an integer" },
+        { "number over 32 bits", BYTES(KILL "\x81\xa6signal\xcf\0\0\0\1\0\0\0\0"), REASON_INVALID_ARGUMENT, 7,
+          "signal: the value is not an integer" },
+        { "number over its limit", BYTES(KILL "\x81\xa6signal\x41"), REASON_INVALID_ARGUMENT, 7,
+          "signal: 65 is over the limit of 64" },
+        { "boolean as number",
+          BYTES(KILL "\x81\xa3"
+                     "all\x01"),
+          REASON_INVALID_ARGUMENT, 7, "all: the value is not a boolean" },
+        { "text with NUL",
+          BYTES(STATE "\x81\xa2id\xa3"
+                      "a\0b"),
+          REASON_INVALID_ARGUMENT, 7, "id: the text is not UTF-8" },
+        { "overlong UTF-8", BYTES(STATE "\x81\xa2id\xa2\xc0\x80"), REASON_INVALID_ARGUMENT, 7,
+          "id: the text is not UTF-8" },
+        { "surrogate", BYTES(STATE "\x81\xa2id\xa3\xed\xa0\x80"), REASON_INVALID_ARGUMENT, 7,
+          "id: the text is not UTF-8" },
+        { "cut UTF-8",
+          BYTES(STATE "\x81\xa2id\xa2"
+                      "a\xc3"),
+          REASON_INVALID_ARGUMENT, 7, "id: the text is not UTF-8" },
+        { "above U+10FFFF", BYTES(STATE "\x81\xa2id\xa4\xf4\x90\x80\x80"), REASON_INVALID_ARGUMENT, 7,
+          "id: the text is not UTF-8" },
+        { "list as map", BYTES(CREATE "\x81\xa6rootfs\x80"), REASON_INVALID_ARGUMENT, 7,
+          "rootfs: the value is not an array" },
+        { "entry no map", BYTES(CREATE "\x81\xa6rootfs\x91\x01"), REASON_INVALID_ARGUMENT, 7,
+          "rootfs[0]: must be a map" },
+        { "entry's field", BYTES(CREATE "\x81\xa6rootfs\x92\x81\xa4type\xa1x\x80"), REASON_INVALID_ARGUMENT, 7,
+          "rootfs[1]: type: is required" },
+        { "text of a list", BYTES(CREATE "\x81\xacruntime_args\x92\xa1x\x01"), REASON_INVALID_ARGUMENT, 7,
+          "entry 1: runtime_args: the value" },
 };
 
 static void refuses(void **state)
@@ -197,7 +232,8 @@ static void refuses(void **state)
                 if (rpc_request_decode(copy, r->len, a, &req, &err) == 0)
                         fail_msg("%s: was accepted", r->what);
                 if (err.reason != (int)r->reason || !strstr(err.message, r->message) || req.id != r->id)
-                        fail_msg("%s: id %u, %s: %s", r->what, req.id, reason_name((enum reason)err.reason), err.message);
+                        fail_msg("%s: id %u, %s: %s", r->what, req.id, reason_name((enum reason)err.reason),
+                                 err.message);
                 if (arena_size(a) > 16384)
                         fail_msg("%s: took %zu bytes", r->what, arena_size(a));
         }
@@ -205,8 +241,10 @@ static void refuses(void **state)
 
 static void accepts_any_width(void **state)
 {
-        static const char bytes[] = "\xdd\0\0\0\4\xcc\0\xcf\0\0\0\0\0\0\0\7\xdb\0\0\0\4kill\xdf\0\0\0\3\xd9\2id\xda\0\1x"
-                                    "\xa6signal\xcd\0\x09\xa3" "all\xc2";
+        static const char bytes[] =
+                "\xdd\0\0\0\4\xcc\0\xcf\0\0\0\0\0\0\0\7\xdb\0\0\0\4kill\xdf\0\0\0\3\xd9\2id\xda\0\1x"
+                "\xa6signal\xcd\0\x09\xa3"
+                "all\xc2";
         _cleanup_(arena_freep) struct arena *a = arena_new();
         struct error err = ERROR_NULL;
         struct rpc_request req;
@@ -325,12 +363,23 @@ static void refuses_responses(void **state)
 {
         static const struct refusal rows[] = {
                 { "request", BYTES("\x94\x00\x07\xa4info\x80"), REASON_MALFORMED, 7, "is of type 0, not 1" },
-                { "error and result", BYTES("\x94\x01\x07\x82\xa4" "code\x02\xa6reason\xa8internal\x80"), REASON_MALFORMED, 7, "both an error and a result" },
-                { "error no map", BYTES("\x94\x01\x07\xa3" "bad\xc0"), REASON_INVALID_ARGUMENT, 7, "error: must be a map" },
-                { "error without code", BYTES("\x94\x01\x07\x81\xa6reason\xa8internal\xc0"), REASON_INVALID_ARGUMENT, 7, "code: is required" },
-                { "code 17", BYTES("\x94\x01\x07\x82\xa4" "code\x11\xa6reason\xa8internal\xc0"), REASON_INVALID_ARGUMENT, 7, "code: 17 is over" },
+                { "error and result",
+                  BYTES("\x94\x01\x07\x82\xa4"
+                        "code\x02\xa6reason\xa8internal\x80"),
+                  REASON_MALFORMED, 7, "both an error and a result" },
+                { "error no map",
+                  BYTES("\x94\x01\x07\xa3"
+                        "bad\xc0"),
+                  REASON_INVALID_ARGUMENT, 7, "error: must be a map" },
+                { "error without code", BYTES("\x94\x01\x07\x81\xa6reason\xa8internal\xc0"), REASON_INVALID_ARGUMENT, 7,
+                  "code: is required" },
+                { "code 17",
+                  BYTES("\x94\x01\x07\x82\xa4"
+                        "code\x11\xa6reason\xa8internal\xc0"),
+                  REASON_INVALID_ARGUMENT, 7, "code: 17 is over" },
                 { "no result", BYTES("\x94\x01\x07\xc0\xc0"), REASON_INVALID_ARGUMENT, 7, "must be a map" },
-                { "known field twice", BYTES("\x94\x01\x07\xc0\x82\xa3pid\x01\xa3pid\x01"), REASON_INVALID_ARGUMENT, 7, "pid: is there twice" },
+                { "known field twice", BYTES("\x94\x01\x07\xc0\x82\xa3pid\x01\xa3pid\x01"), REASON_INVALID_ARGUMENT, 7,
+                  "pid: is there twice" },
         };
         struct rpc_response res;
         struct error err = ERROR_NULL;
@@ -343,8 +392,10 @@ static void refuses_responses(void **state)
                         fail_msg("%s: %s", rows[i].what, err.message);
         }
         /* fields of a newer daemon are passed over, whatever is in them */
-        assert_int_equal(rpc_response_decode(BYTES("\x94\x01\x07\xc0\x83\xa1x\x91\x81\xa1y\x02\xa3pid\x05\xa8runtimes\x91\x82\xa1z\xc0\xa4name\xa1r"),
-                                             &method_table[METHOD_INFO], a, &res, &err), 0);
+        assert_int_equal(rpc_response_decode(BYTES("\x94\x01\x07\xc0\x83\xa1x\x91\x81\xa1y\x02\xa3pid\x05\xa8runtimes"
+                                                   "\x91\x82\xa1z\xc0\xa4name\xa1r"),
+                                             &method_table[METHOD_INFO], a, &res, &err),
+                         0);
         assert_int_equal(((struct info_result *)res.result)->pid, 5);
         assert_string_equal(((struct info_result *)res.result)->runtimes.items[0].name, "r");
         /* an error of a newer daemon keeps its code and its name */

@@ -448,7 +448,8 @@ static const struct outcome *run_with_log(struct test *t, const void *data, size
 
 static void test_log(void **state)
 {
-        static const char text[] = "{\"level\":\"warning\",\"msg\":\"hm\"}\n{\"level\":\"error\",\"msg\":\"no such file: \\\"x\\\"\"}\n";
+        static const char text[] =
+                "{\"level\":\"warning\",\"msg\":\"hm\"}\n{\"level\":\"error\",\"msg\":\"no such file: \\\"x\\\"\"}\n";
         struct test *t = *state;
         size_t len = 3 << 20;
         char *large = malloc(len);

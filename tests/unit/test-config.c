@@ -90,10 +90,28 @@ static void defaults(void **state)
 /* The example names every key, and says the defaults. */
 static void example(void **state)
 {
-        static const char *const keys[] = { "root", "socket", "log_level", "log_file", "default_runtime", "max_commands",
-                                            "max_urgent_commands", "command_timeout", "kill_timeout", "stop_timeout", "uids",
-                                            "group", "connections", "requests", "bytes", "total_requests", "answers", "max_bytes",
-                                            "segment_bytes", "type", "path", "options" };
+        static const char *const keys[] = { "root",
+                                            "socket",
+                                            "log_level",
+                                            "log_file",
+                                            "default_runtime",
+                                            "max_commands",
+                                            "max_urgent_commands",
+                                            "command_timeout",
+                                            "kill_timeout",
+                                            "stop_timeout",
+                                            "uids",
+                                            "group",
+                                            "connections",
+                                            "requests",
+                                            "bytes",
+                                            "total_requests",
+                                            "answers",
+                                            "max_bytes",
+                                            "segment_bytes",
+                                            "type",
+                                            "path",
+                                            "options" };
         _cleanup_(config_freep) struct config *expected = NULL, *found = NULL;
         _cleanup_(freep) char *text = NULL;
         struct error err = ERROR_NULL;
@@ -122,7 +140,8 @@ static void everything_set(void **state)
         struct config_runtime *rt;
         struct error err = ERROR_NULL;
 
-        if (load("[daemon]\nroot = '/r'\nlog_level = 'debug'\nlog_file = '/l'\ndefault_runtime = 'kata'\nmax_commands = 3\n"
+        if (load("[daemon]\nroot = '/r'\nlog_level = 'debug'\nlog_file = '/l'\ndefault_runtime = 'kata'\nmax_commands "
+                 "= 3\n"
                  "max_urgent_commands = 4\ncommand_timeout = 5\nkill_timeout = 6\nstop_timeout = 7\n"
                  "[access]\nuids = [0, 1000, 4294967294]\ngroup = ''\n"
                  "[quota]\nconnections = 8\nrequests = 9\nbytes = 0x1000000\ntotal_requests = 11\nanswers = 16\n"
@@ -177,11 +196,13 @@ static void refuses(void **state)
                 const char *text, *message; /* behind the file's name */
         } rows[] = {
                 { "[daemon]\nroot = 1", ":2:1: \"root\" must be a string, not an integer" },
-                { "[daemon]\nroot = 'x'", ":2:1: \"root\" must be an absolute path without a '/' at its end, not \"x\"" },
+                { "[daemon]\nroot = 'x'",
+                  ":2:1: \"root\" must be an absolute path without a '/' at its end, not \"x\"" },
                 { "[daemon]\nroot = ''", ":2:1: \"root\" must be an absolute path" },
                 { "[daemon]\nroot = '/x/'", ":2:1: \"root\" must be an absolute path" },
                 { "[daemon]\nsocket = 'x'", ":2:1: the socket must be an absolute path of at most 107 bytes" },
-                { "[daemon]\nlog_level = 'loud'", ":2:1: \"log_level\" must be error, warn, info or debug, not \"loud\"" },
+                { "[daemon]\nlog_level = 'loud'",
+                  ":2:1: \"log_level\" must be error, warn, info or debug, not \"loud\"" },
                 { "[daemon]\nmax_commands = 0", ":2:1: \"max_commands\" must be from 1 to 1024, not 0" },
                 { "[daemon]\ncommand_timeout = -1", ":2:1: \"command_timeout\" must be from 1 to 86400, not -1" },
                 { "[daemon]\ndefault_runtime = 'x'", ":2:1: there is no runtime \"x\": add [runtimes.x]" },
@@ -191,7 +212,8 @@ static void refuses(void **state)
                 { "[daemon.x]", ":1:1: unknown table [daemon.x]" },
                 { "daemon = 1", ":1:1: unknown key \"daemon\"" },
                 { "[access]\nuids = ['root']", ":2:1: \"uids\" must be an array of integers, not an array of strings" },
-                { "[access]\nuids = [4294967295]", ":2:1: \"uids\" must be user ids from 0 to 4294967294, not 4294967295" },
+                { "[access]\nuids = [4294967295]",
+                  ":2:1: \"uids\" must be user ids from 0 to 4294967294, not 4294967295" },
                 { "[access]\nuids = [-1]", ":2:1: \"uids\" must be user ids" },
                 { "[quota]\nbytes = 1", ":2:1: \"bytes\" must be from 8388608" },
                 { "[events]\n\nmax_bytes = 65_536", ":1:1: \"segment_bytes\" must be at most half of \"max_bytes\"" },

@@ -386,8 +386,8 @@ static void on_tick(struct watch_timer *w)
         watch_timer_arm(w, NSEC_PER_MSEC);
 }
 
-/* A noisy terminal and a client that reads all: one turn of the loop copies no more than its budget, and a timer that is
- * due has its turn between. */
+/* A noisy terminal and a client that reads all: one turn of the loop copies no more than its budget, and a timer that
+ * is due has its turn between. */
 static void test_fairness(void **state)
 {
         struct test *t = *state;

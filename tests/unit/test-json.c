@@ -59,13 +59,16 @@ static void binary_survives(void **state)
                 _cleanup_(arena_freep) struct arena *a = arena_new();
                 _cleanup_(buf_deinit) struct buf text = BUF_NULL;
                 uint8_t bytes[70];
-                struct record_answer in = { .request_id = "r", .method = "m", .data = { .data = bytes, .len = len } }, *out;
+                struct record_answer in = { .request_id = "r", .method = "m", .data = { .data = bytes, .len = len } },
+                                     *out;
                 void *back;
 
                 for (size_t i = 0; i < len; i++)
                         bytes[i] = (uint8_t)(255 - i * 37);
                 assert_int_equal(json_encode(&desc_record_answer, &in, &text, NULL), 0);
-                assert_int_equal(json_decode(&desc_record_answer, (const char *)buf_head(&text), buf_len(&text), a, &back, NULL), 0);
+                assert_int_equal(
+                        json_decode(&desc_record_answer, (const char *)buf_head(&text), buf_len(&text), a, &back, NULL),
+                        0);
                 out = back;
                 assert_int_equal(out->data.len, len);
                 if (len)
@@ -77,7 +80,9 @@ static void base64_is_the_usual_one(void **state)
 {
         _cleanup_(arena_freep) struct arena *a = arena_new();
         _cleanup_(buf_deinit) struct buf text = BUF_NULL;
-        struct record_answer in = { .request_id = "r", .method = "m", .data = { .data = (const uint8_t *)"fooba", .len = 5 } };
+        struct record_answer in = { .request_id = "r",
+                                    .method = "m",
+                                    .data = { .data = (const uint8_t *)"fooba", .len = 5 } };
 
         assert_int_equal(json_encode(&desc_record_answer, &in, &text, NULL), 0);
         buf_append(&text, "", 1);
@@ -122,9 +127,12 @@ static void refusals_say_where(void **state)
         refused("\"runtime_options\": [\"a\", 1]", "runtime_options[1]: expected a string");
         refused("\"answers\": [{\"method\": \"m\"}]", "answers[0].request_id: is missing");
         refused("\"answers\": [{\"request_id\": \"\", \"method\": \"m\"}]", "answers[0].request_id: is empty");
-        refused("\"answers\": [{\"request_id\": \"r\", \"method\": \"m\", \"data\": \"Zm9\"}]", "answers[0].data: the string is not base64");
-        refused("\"answers\": [{\"request_id\": \"r\", \"method\": \"m\", \"data\": \"Z=9v\"}]", "answers[0].data: the string is not base64");
-        refused("\"answers\": [{\"request_id\": \"r\", \"method\": \"m\", \"data\": \"====\"}]", "answers[0].data: the string is not base64");
+        refused("\"answers\": [{\"request_id\": \"r\", \"method\": \"m\", \"data\": \"Zm9\"}]",
+                "answers[0].data: the string is not base64");
+        refused("\"answers\": [{\"request_id\": \"r\", \"method\": \"m\", \"data\": \"Z=9v\"}]",
+                "answers[0].data: the string is not base64");
+        refused("\"answers\": [{\"request_id\": \"r\", \"method\": \"m\", \"data\": \"====\"}]",
+                "answers[0].data: the string is not base64");
         refused("\"params\": {\"id\": \"x\", \"bundle\": \"/b\", \"labels\": [{\"key\": \"k\", \"value\": 1}]}",
                 "params.labels[0].value: expected a string");
         refused("\"params\": {\"id\": \"x\"}", "params.bundle: is missing");
@@ -150,7 +158,8 @@ static void documents_are_refused(void **state)
         assert_string_equal(err.message, "expected an object, found an array");
         assert_int_equal(json_decode(&desc_container_record, "{} x", 4, a, &rec, &err), -1);
         assert_int_equal(json_decode(&desc_container_record, "\0\0\0\0", 4, a, &rec, &err), -1);
-        assert_int_equal(json_decode(&desc_container_record, "{\"version\":1\0,\"state\":\"s\"}", 25, a, &rec, &err), -1);
+        assert_int_equal(json_decode(&desc_container_record, "{\"version\":1\0,\"state\":\"s\"}", 25, a, &rec, &err),
+                         -1);
         assert_string_equal(err.message, "byte 13 is a NUL");
         assert_int_equal(json_decode(&desc_container_record, "{}", 2, a, &rec, &err), -1);
         assert_string_equal(err.message, "version: is missing, and must not be");

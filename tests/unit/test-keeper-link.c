@@ -55,7 +55,9 @@ static void on_lost(void *data)
         ((struct rig *)data)->n_lost++;
 }
 
-static const struct keeper_link_ops ops = { .on_backlog_end = on_backlog_end, .on_status = on_status, .on_lost = on_lost };
+static const struct keeper_link_ops ops = { .on_backlog_end = on_backlog_end,
+                                            .on_status = on_status,
+                                            .on_lost = on_lost };
 
 static void set_number(const char *name, long n)
 {
@@ -168,7 +170,9 @@ static void test_statuses(void **state)
 static void test_bad_records(void **state)
 {
         struct rig *r = *state;
-        struct keeper_record record = { .magic = KEEPER_MAGIC, .version = KEEPER_VERSION + 1, .kind = KEEPER_STATUS, .pid = 1 };
+        struct keeper_record record = {
+                .magic = KEEPER_MAGIC, .version = KEEPER_VERSION + 1, .kind = KEEPER_STATUS, .pid = 1
+        };
 
         send(r->peer, &record, sizeof(record), 0);
         send(r->peer, &record, 5, 0);

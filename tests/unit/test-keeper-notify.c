@@ -41,7 +41,8 @@ static void test_lines(void **state)
 
 static void test_not_quite(void **state)
 {
-        static const char *const names[] = { "FDNAME=", "FDNAME=123456789", "FDNAME=a b", "FDNAME=a:b", "FDNAME=\xc3\xa4" };
+        static const char *const names[] = { "FDNAME=", "FDNAME=123456789", "FDNAME=a b", "FDNAME=a:b",
+                                             "FDNAME=\xc3\xa4" };
         struct notify n = parse("READY=2\nREADY=10\nXREADY=1\nREADY=1 \nFDSTORE\nFDPOLL=1\nFDSTOREREMOVE=");
 
         assert_false(n.ready || n.store || n.remove || n.stopping);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The tables as data: every cell was decided by somebody, facts are never refused, every state can be reached and left. */
+/* The tables as data: every cell was decided by somebody, facts are never refused, every state can be reached and
+ * left. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -81,7 +82,8 @@ static void test_every_state_leads_to_gone(void **state)
         for (int round = 0; round < CONTAINER_STATE_N; round++)
                 for (int s = 0; s < CONTAINER_STATE_N; s++)
                         for (int e = 0; e < CEV_N; e++)
-                                if (container_cell_of(s, e)->verdict == VERDICT_GO && ends[container_cell_of(s, e)->next])
+                                if (container_cell_of(s, e)->verdict == VERDICT_GO &&
+                                    ends[container_cell_of(s, e)->next])
                                         ends[s] = true;
         for (int s = 0; s < CONTAINER_STATE_N; s++)
                 if (!ends[s])
@@ -93,7 +95,8 @@ static void test_every_state_leads_to_gone(void **state)
 static void test_states_that_defer_end_by_themselves(void **state)
 {
         for (int s = 0; s < CONTAINER_STATE_N; s++) {
-                bool defers = false, ends = s == CONTAINER_NEW; /* create is dispatched in the same call that makes it */
+                bool defers = false,
+                     ends = s == CONTAINER_NEW; /* create is dispatched in the same call that makes it */
 
                 for (int e = 0; e < CEV_N; e++) {
                         const struct container_cell *cell = container_cell_of(s, e);
@@ -109,9 +112,10 @@ static void test_states_that_defer_end_by_themselves(void **state)
 static void test_init_exit_is_never_lost(void **state)
 {
         /* where init may live, its end goes somewhere now, or is looked at by the kick of the state that follows */
-        static const enum container_state remembered[] = { CONTAINER_STARTING, CONTAINER_CHECKPOINTING, CONTAINER_CREATING };
-        static const enum container_state now[] = { CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_PAUSING, CONTAINER_PAUSED,
-                                                    CONTAINER_RESUMING };
+        static const enum container_state remembered[] = { CONTAINER_STARTING, CONTAINER_CHECKPOINTING,
+                                                           CONTAINER_CREATING };
+        static const enum container_state now[] = { CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_PAUSING,
+                                                    CONTAINER_PAUSED, CONTAINER_RESUMING };
 
         for (size_t i = 0; i < ARRAY_SIZE(now); i++)
                 assert_int_equal(container_cell_of(now[i], CEV_INIT_EXITED)->next, CONTAINER_STOPPING);

@@ -13,11 +13,13 @@ static void test_lines(void **state)
 {
         struct mountinfo m = MOUNTINFO_NULL;
 
-        assert_int_equal(mountinfo_parse(&m, strdup("27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
-                                                    "36 27 98:0 /a /mnt/a\\040b\\134\\011 rw master:2 shared:7 - ext3 /dev/x rw\n"
-                                                    "37 27 98:0 / /mnt rw - tmpfs shared:9 rw\n"
-                                                    "38 27 98:0 / /mnt/bad\\04 rw - tmpfs - rw")),
-                         0);
+        assert_int_equal(
+                mountinfo_parse(&m,
+                                strdup("27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
+                                       "36 27 98:0 /a /mnt/a\\040b\\134\\011 rw master:2 shared:7 - ext3 /dev/x rw\n"
+                                       "37 27 98:0 / /mnt rw - tmpfs shared:9 rw\n"
+                                       "38 27 98:0 / /mnt/bad\\04 rw - tmpfs - rw")),
+                0);
         assert_int_equal(m.n, 4);
         assert_string_equal(m.entries[0].point, "/");
         assert_true(m.entries[0].shared);
@@ -32,7 +34,8 @@ static void test_lines(void **state)
 
 static void test_garbage(void **state)
 {
-        static const char *const bad[] = { "x\n", "1 2 3 4\n", "1 2 3 4 5 6 7 8\n", " \n", "1 2 3:4 / /a rw shared:1\n" };
+        static const char *const bad[] = { "x\n", "1 2 3 4\n", "1 2 3 4 5 6 7 8\n", " \n",
+                                           "1 2 3:4 / /a rw shared:1\n" };
         struct mountinfo m = MOUNTINFO_NULL;
 
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

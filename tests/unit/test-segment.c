@@ -125,7 +125,8 @@ static void damaged_anywhere(void **state)
                                 assert_int_equal(resume, 105); /* the later ones were recognised */
                         } else {
                                 /* a length that reaches behind the end looks like a torn entry: nothing can tell */
-                                assert_true(damage == SEGMENT_CORRUPT ? resume == 105 : (resume == 104 && at < starts[4] + 4));
+                                assert_true(damage == SEGMENT_CORRUPT ? resume == 105
+                                                                      : (resume == 104 && at < starts[4] + 4));
                         }
                         segment_deinit(&s);
                 }

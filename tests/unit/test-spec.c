@@ -62,15 +62,22 @@ static void refused(const char *text, const char *message)
 
 static void a_whole_spec(void **state)
 {
-        struct spec *s = parsed("{\"ociVersion\": \"1.0.2-dev\",\n"
-                                "\"process\": {\"terminal\": true, \"user\": {\"uid\": 1000, \"gid\": 4294967295, \"additionalGids\": [1]},\n"
-                                " \"args\": [\"/bin/sh\", \"\"], \"cwd\": \"/\", \"rlimits\": [{\"type\": \"RLIMIT_NOFILE\", \"hard\": 1, \"soft\": 1}]},\n"
-                                "\"root\": {\"path\": \"rootfs\", \"readonly\": true}, \"hostname\": \"x\", \"hooks\": {\"prestart\": 5},\n"
-                                "\"annotations\": {\"io.kubernetes.cri.container-type\": \"sandbox\", \"empty\": \"\"},\n"
-                                "\"linux\": {\"cgroupsPath\": \"/a/b\", \"namespaces\": [{\"type\": \"pid\"}, {\"type\": \"network\", \"path\": \"/run/netns/x\"},\n"
-                                "  {\"type\": \"from-the-future\"}],\n"
-                                " \"resources\": {\"devices\": [{\"allow\": false}], \"memory\": {\"limit\": 67108864, \"swap\": -1, \"reservation\": 1048576},\n"
-                                "  \"cpu\": {\"shares\": 512, \"quota\": 50000, \"period\": 100000, \"cpus\": \"0-1\", \"mems\": \"0\"}, \"pids\": {\"limit\": 100}}}}");
+        struct spec *s =
+                parsed("{\"ociVersion\": \"1.0.2-dev\",\n"
+                       "\"process\": {\"terminal\": true, \"user\": {\"uid\": 1000, \"gid\": 4294967295, "
+                       "\"additionalGids\": [1]},\n"
+                       " \"args\": [\"/bin/sh\", \"\"], \"cwd\": \"/\", \"rlimits\": [{\"type\": \"RLIMIT_NOFILE\", "
+                       "\"hard\": 1, \"soft\": 1}]},\n"
+                       "\"root\": {\"path\": \"rootfs\", \"readonly\": true}, \"hostname\": \"x\", \"hooks\": "
+                       "{\"prestart\": 5},\n"
+                       "\"annotations\": {\"io.kubernetes.cri.container-type\": \"sandbox\", \"empty\": \"\"},\n"
+                       "\"linux\": {\"cgroupsPath\": \"/a/b\", \"namespaces\": [{\"type\": \"pid\"}, {\"type\": "
+                       "\"network\", \"path\": \"/run/netns/x\"},\n"
+                       "  {\"type\": \"from-the-future\"}],\n"
+                       " \"resources\": {\"devices\": [{\"allow\": false}], \"memory\": {\"limit\": 67108864, "
+                       "\"swap\": -1, \"reservation\": 1048576},\n"
+                       "  \"cpu\": {\"shares\": 512, \"quota\": 50000, \"period\": 100000, \"cpus\": \"0-1\", "
+                       "\"mems\": \"0\"}, \"pids\": {\"limit\": 100}}}}");
 
         assert_string_equal(s->oci_version, "1.0.2-dev");
         assert_string_equal(s->root_path, "rootfs");
@@ -106,16 +113,19 @@ static void nothing_asked_for(void **state)
         assert_false(s->private_pid_ns || s->has_netns || s->terminal || s->limits.has_memory || s->limits.has_swap);
         assert_false(s->limits.has_cpu_quota || s->limits.has_cpu_shares || s->limits.has_pids);
         /* Go programs write null for what they do not have */
-        s = parsed(BEGIN ", \"process\": null, \"linux\": {\"namespaces\": null, \"resources\": null, \"cgroupsPath\": null}, \"annotations\": null}");
+        s = parsed(BEGIN ", \"process\": null, \"linux\": {\"namespaces\": null, \"resources\": null, \"cgroupsPath\": "
+                         "null}, \"annotations\": null}");
         assert_int_equal(s->annotations.n, 0);
         /* zero means "not asked for", as in the runtimes; a negative one "no limit" */
-        s = parsed(BEGIN ", \"linux\": {\"resources\": {\"memory\": {\"limit\": 0}, \"pids\": {\"limit\": -1}, \"cpu\": {\"quota\": -7}}}}");
+        s = parsed(BEGIN ", \"linux\": {\"resources\": {\"memory\": {\"limit\": 0}, \"pids\": {\"limit\": -1}, "
+                         "\"cpu\": {\"quota\": -7}}}}");
         assert_false(s->limits.has_memory);
         assert_true(s->limits.has_pids && s->limits.has_cpu_quota);
         assert_int_equal(s->limits.pids, -1);
         assert_int_equal(s->limits.cpu_quota, -1);
         /* a pid namespace that is joined is not the container's own */
-        assert_false(parsed(BEGIN ", \"linux\": {\"namespaces\": [{\"type\": \"pid\", \"path\": \"/proc/1/ns/pid\"}]}}")->private_pid_ns);
+        assert_false(parsed(BEGIN ", \"linux\": {\"namespaces\": [{\"type\": \"pid\", \"path\": \"/proc/1/ns/pid\"}]}}")
+                             ->private_pid_ns);
         assert_true(parsed(BEGIN ", \"linux\": {\"namespaces\": [{\"type\": \"network\"}]}}")->has_netns);
 }
 
@@ -127,27 +137,34 @@ static void refusals_say_where(void **state)
         refused("{}", "config.json: ociVersion: is missing or empty");
         refused("{\"ociVersion\": 1}", "config.json: ociVersion: expected a string, found the integer 1");
         refused("{\"ociVersion\": \"1\"}", "config.json: root.path: is missing or empty");
-        refused("{\"ociVersion\": \"1\", \"root\": \"rootfs\"}", "config.json: root: expected an object, found the string \"rootfs\"");
+        refused("{\"ociVersion\": \"1\", \"root\": \"rootfs\"}",
+                "config.json: root: expected an object, found the string \"rootfs\"");
         refused("{\"ociVersion\": \"1\", \"root\": {\"path\": \"r\", \"readonly\": \"yes\"}}",
                 "root.readonly: expected true or false, found the string \"yes\"");
         refused(BEGIN ", \"process\": {}}", "process.args: is missing or empty: expected the command");
         refused(BEGIN ", \"process\": {\"args\": []}}", "process.args: is missing or empty");
-        refused(BEGIN ", \"process\": {\"args\": [\"a\", 2]}}", "process.args[1]: expected a string, found the integer 2");
+        refused(BEGIN ", \"process\": {\"args\": [\"a\", 2]}}",
+                "process.args[1]: expected a string, found the integer 2");
         refused(BEGIN ", \"process\": {\"args\": [\"a\"], \"user\": {\"uid\": 4294967296}}}",
                 "process.user.uid: expected an integer from 0 to 4294967295, found the integer 4294967296");
-        refused(BEGIN ", \"process\": {\"args\": [\"a\"], \"user\": {\"gid\": -1}}}", "process.user.gid: expected an integer from 0");
+        refused(BEGIN ", \"process\": {\"args\": [\"a\"], \"user\": {\"gid\": -1}}}",
+                "process.user.gid: expected an integer from 0");
         refused(BEGIN ", \"annotations\": {\"a.b\": 1}}", "annotations.a.b: expected a string, found the integer 1");
         refused(BEGIN ", \"linux\": {\"namespaces\": {}}}", "linux.namespaces: expected an array, found an object");
         refused(BEGIN ", \"linux\": {\"namespaces\": [{\"type\": \"pid\"}, \"net\"]}}",
                 "linux.namespaces[1]: expected an object, found the string \"net\"");
-        refused(BEGIN ", \"linux\": {\"namespaces\": [{\"path\": \"/x\"}]}}", "linux.namespaces[0].type: is missing or empty");
+        refused(BEGIN ", \"linux\": {\"namespaces\": [{\"path\": \"/x\"}]}}",
+                "linux.namespaces[0].type: is missing or empty");
         refused(BEGIN ", \"linux\": {\"resources\": {\"memory\": {\"limit\": \"64M\"}}}}",
                 "linux.resources.memory.limit: expected an integer of 64 bits, found the string \"64M\"");
-        refused(BEGIN ", \"linux\": {\"resources\": {\"memory\": {\"limit\": 1.5}}}}", "linux.resources.memory.limit: expected an integer of 64 bits, found the number 1.5");
+        refused(BEGIN ", \"linux\": {\"resources\": {\"memory\": {\"limit\": 1.5}}}}",
+                "linux.resources.memory.limit: expected an integer of 64 bits, found the number 1.5");
         refused(BEGIN ", \"linux\": {\"resources\": {\"memory\": {\"limit\": 18446744073709551615}}}}",
                 "linux.resources.memory.limit: expected an integer of 64 bits, found the number 1.84467e+19");
-        refused(BEGIN ", \"linux\": {\"resources\": {\"cpu\": {\"shares\": -1}}}}", "linux.resources.cpu.shares: expected an integer from 0");
-        refused(BEGIN ", \"linux\": {\"cgroupsPath\": [\"\xc3\xa4\"]}}", "linux.cgroupsPath: expected a string, found an array");
+        refused(BEGIN ", \"linux\": {\"resources\": {\"cpu\": {\"shares\": -1}}}}",
+                "linux.resources.cpu.shares: expected an integer from 0");
+        refused(BEGIN ", \"linux\": {\"cgroupsPath\": [\"\xc3\xa4\"]}}",
+                "linux.cgroupsPath: expected a string, found an array");
 }
 
 static void messages_stay_text(void **state)
@@ -165,11 +182,11 @@ static void messages_stay_text(void **state)
 
 static void an_infinite_rlimit_is_fine(void **state)
 {
-        static const char text[] =
-                BEGIN ", \"process\": {\"args\": [\"18446744073709551615\"], \"rlimits\": [{\"type\": \"RLIMIT_CORE\",\n"
-                      " \"hard\": 18446744073709551615, \"soft\": 18446744073709551615}]},\n"
-                      " \"linux\": {\"resources\": {\"memory\": {\"limit\": 9223372036854771712}, \"pids\": {\"limit\": 1}}},"
-                      " \"x\": [-9223372036854775808, 1.5e3, 1E+2, 99999999999999999999999999]}";
+        static const char text[] = BEGIN
+                ", \"process\": {\"args\": [\"18446744073709551615\"], \"rlimits\": [{\"type\": \"RLIMIT_CORE\",\n"
+                " \"hard\": 18446744073709551615, \"soft\": 18446744073709551615}]},\n"
+                " \"linux\": {\"resources\": {\"memory\": {\"limit\": 9223372036854771712}, \"pids\": {\"limit\": 1}}},"
+                " \"x\": [-9223372036854775808, 1.5e3, 1E+2, 99999999999999999999999999]}";
         struct spec *s = parsed(text);
 
         /* numbers that fit keep every bit */
@@ -218,7 +235,8 @@ static void the_terminal_is_edited(void **state)
                "{\"args\": [\"terminal\", \"}\"], \"x\": {\"terminal\": false},\"terminal\":true}");
         edited("{\"a\\\"}\": \"\\\\\", \"n\": 18446744073709551615 , \"terminal\":true}", false,
                "{\"a\\\"}\": \"\\\\\", \"n\": 18446744073709551615 , \"terminal\":false}");
-        edited("{\"n\":1e5,\"l\":[[{}],\"]\"],\"terminal\" : null\n}", true, "{\"n\":1e5,\"l\":[[{}],\"]\"],\"terminal\" : true\n}");
+        edited("{\"n\":1e5,\"l\":[[{}],\"]\"],\"terminal\" : null\n}", true,
+               "{\"n\":1e5,\"l\":[[{}],\"]\"],\"terminal\" : true\n}");
         assert_int_equal(spec_process_with_terminal("{\"t\\u0065rminal\": 1}", 19, true, arena, &ret, &err), -1);
         assert_int_equal(spec_process_with_terminal("{\"a\": 2\0}", 9, true, arena, &ret, &err), -1);
         assert_int_equal(spec_process_with_terminal("[]", 2, true, arena, &ret, &err), -1);
@@ -248,14 +266,17 @@ static void last_words(const char *name, const char *expected)
 
 static void logs_of_the_runtimes(void **state)
 {
-        last_words("runc-create.log", "runc create failed: unable to start container process: exec: \"/nope\": stat /nope: no such file or directory");
+        last_words("runc-create.log", "runc create failed: unable to start container process: exec: \"/nope\": stat "
+                                      "/nope: no such file or directory");
         last_words("runc-missing.log", "container does not exist");
         last_words("crun-create.log", "executable file `/nope` not found in $PATH: No such file or directory");
         last_words("crun-hybrid.log", "cgroups in hybrid mode not supported, drop all controllers from cgroupv2");
         last_words("crun-mount.log", "mount `nofs` to `x`: No such device");
-        last_words("runsc-exec.log", "executing processes for container: executing command \"/nope\" in sandbox: failed to load /nope: no such file or directory");
+        last_words("runsc-exec.log", "executing processes for container: executing command \"/nope\" in sandbox: "
+                                     "failed to load /nope: no such file or directory");
         last_words("runsc-repeated.log", "loading container: file does not exist");
-        last_words("runsc-spec.log", "reading spec: error unmarshaling spec from file \"config.json\": unexpected end of JSON input  { \"ociVersion\": \"1.0.0\", \"root\": {");
+        last_words("runsc-spec.log", "reading spec: error unmarshaling spec from file \"config.json\": unexpected end "
+                                     "of JSON input  { \"ociVersion\": \"1.0.0\", \"root\": {");
         last_words("runsc-panic.txt", "panic: runtime error: integer divide by zero");
 }
 
@@ -310,7 +331,8 @@ static void lists_of_pids(void **state)
         assert_int_equal(spec_pids_parse("null", 4, arena, &pids, &n, &err), 0);
         assert_int_equal(n, 0);
         assert_int_equal(spec_pids_parse("[1,0]", 5, arena, &pids, &n, &err), -1);
-        assert_string_equal(err.message, "the runtime's list of processes: [1]: expected a process id, found the integer 0");
+        assert_string_equal(err.message,
+                            "the runtime's list of processes: [1]: expected a process id, found the integer 0");
         assert_int_equal(spec_pids_parse("{}", 2, arena, &pids, &n, &err), -1);
         assert_int_equal(err.reason, REASON_RUNTIME_FAILED);
 }
@@ -319,7 +341,9 @@ static void states(void **state)
 {
         static const struct {
                 const char *name, *status;
-        } good[] = { { "runc-state.json", "running" }, { "crun-state.json", "created" }, { "runsc-state.json", "running" } };
+        } good[] = { { "runc-state.json", "running" },
+                     { "crun-state.json", "created" },
+                     { "runsc-state.json", "running" } };
         struct error err = ERROR_NULL;
         const char *status;
         int64_t pid;
@@ -380,9 +404,12 @@ static void stats_of_runsc(void **state)
 static void stats_of_all_kinds(void **state)
 {
         static const char text[] =
-                "{\"cpu\": {\"usage\": {\"total\": 3, \"kernel\": 1, \"user\": 2}, \"throttling\": {\"periods\": 4, \"throttledPeriods\": 5, \"throttledTime\": 6}},\n"
-                "\"memory\": {\"usage\": {\"limit\": 18446744073709551615, \"usage\": 7}}, \"pids\": {\"limit\": 18446744073709551615},\n"
-                "\"blkio\": {\"ioServiceBytesRecursive\": [{\"major\": 8, \"op\": \"Read\", \"value\": 9}], \"ioQueueRecursive\": [{\"minor\": 1}]},\n"
+                "{\"cpu\": {\"usage\": {\"total\": 3, \"kernel\": 1, \"user\": 2}, \"throttling\": {\"periods\": 4, "
+                "\"throttledPeriods\": 5, \"throttledTime\": 6}},\n"
+                "\"memory\": {\"usage\": {\"limit\": 18446744073709551615, \"usage\": 7}}, \"pids\": {\"limit\": "
+                "18446744073709551615},\n"
+                "\"blkio\": {\"ioServiceBytesRecursive\": [{\"major\": 8, \"op\": \"Read\", \"value\": 9}], "
+                "\"ioQueueRecursive\": [{\"minor\": 1}]},\n"
                 "\"hugetlb\": {\"2MB\": {\"usage\": 1, \"max\": 2, \"failcnt\": 3}},\n"
                 "\"network_interfaces\": [{\"Name\": \"eth0\", \"RxBytes\": 10, \"TxDropped\": 11}]}";
         struct stats_result s = { 0 };
@@ -403,8 +430,10 @@ static void stats_of_all_kinds(void **state)
         assert_string_equal(s.network.items[0].name, "eth0");
         assert_int_equal(s.network.items[0].tx_dropped, 11);
 
-        assert_int_equal(spec_stats_parse("{\"data\": {\"memory\": {\"raw\": {\"rss\": \"x\"}}}}", 43, arena, &s, &err), -1);
-        assert_string_equal(err.message, "the runtime's statistics: data.memory.raw.rss: expected a number that is not negative, found the string \"x\"");
+        assert_int_equal(spec_stats_parse("{\"data\": {\"memory\": {\"raw\": {\"rss\": \"x\"}}}}", 43, arena, &s, &err),
+                         -1);
+        assert_string_equal(err.message, "the runtime's statistics: data.memory.raw.rss: expected a number that is not "
+                                         "negative, found the string \"x\"");
         assert_int_equal(spec_stats_parse("{\"blkio\": {\"sectorsRecursive\": [1]}}", 36, arena, &s, &err), -1);
         assert_int_equal(spec_stats_parse("{\"pids\": {\"current\": -1}}", 25, arena, &s, &err), -1);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The stdio of a process without a terminal: FIFOs, files, loggers; what clients may do to it, and what must not be lost. */
+/* The stdio of a process without a terminal: FIFOs, files, loggers; what clients may do to it, and what must not be
+ * lost. */
 
 #include "tests/lib/rig.h"
 
@@ -568,7 +569,8 @@ static void on_hand_back(struct spawn *spawn, struct spawn_ready *ready)
 static void test_hand_back(void **state)
 {
         struct test *t = *state;
-        char *const argv[] = { (char *)"sh", (char *)"-c", (char *)"[ -c /dev/stdin ] && [ -c /dev/stdout ] && exit 3", NULL };
+        char *const argv[] = { (char *)"sh", (char *)"-c", (char *)"[ -c /dev/stdin ] && [ -c /dev/stdout ] && exit 3",
+                               NULL };
         struct spawn_params params = { .path = "/bin/sh", .argv = argv, .netns_fd = -1, .cgroup_procs_fd = -1 };
         char socket[PATH_SIZE];
         struct error err = ERROR_NULL;

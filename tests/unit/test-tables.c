@@ -112,7 +112,9 @@ static unsigned depth_of(const struct message_desc *desc)
 
         for (size_t i = 0; i < desc->n_fields; i++) {
                 const struct field_desc *f = &desc->fields[i];
-                unsigned below = f->kind == FIELD_STRS ? 1 : f->message ? depth_of(f->message) + (f->kind == FIELD_MSGS) : 0;
+                unsigned below = f->kind == FIELD_STRS ? 1
+                                 : f->message          ? depth_of(f->message) + (f->kind == FIELD_MSGS)
+                                                       : 0;
 
                 if (below > deepest)
                         deepest = below;

@@ -55,7 +55,8 @@ static void requests_are_written_as_the_wire_has_them(void **state)
 
 static void responses(void **state)
 {
-        static const uint8_t empty[] = { 0, 0, 0, 0, 0, 0, 0, 1, 2, 0 }, pid[] = { 0, 0, 0, 4, 0, 0, 0, 5, 2, 0, 0x12, 2, 8, 7 },
+        static const uint8_t empty[] = { 0, 0, 0, 0, 0, 0, 0, 1, 2, 0 },
+                             pid[] = { 0, 0, 0, 4, 0, 0, 0, 5, 2, 0, 0x12, 2, 8, 7 },
                              error[] = { 0, 0, 0, 7, 0, 0, 0, 7, 2, 0, 0x0a, 5, 8, 12, 0x12, 1, 'e' };
         _cleanup_(buf_deinit) struct buf out = BUF_NULL;
         Shim__StartResponse start = SHIM__START_RESPONSE__INIT;
@@ -143,7 +144,8 @@ static void types_of_values(void **state)
 
 static void times(void **state)
 {
-        static const uint8_t zero[] = { 8, 0x80, 0x92, 0xb8, 0xc3, 0x98, 0xfe, 0xff, 0xff, 0xff, 1 }; /* seconds -62135596800 */
+        /* seconds -62135596800 */
+        static const uint8_t zero[] = { 8, 0x80, 0x92, 0xb8, 0xc3, 0x98, 0xfe, 0xff, 0xff, 0xff, 1 };
         Shim__Timestamp t;
         uint8_t packed[32];
 
