@@ -140,9 +140,10 @@ static void reply_error(struct sandboxd_reply *reply, const struct error *why, i
         struct arena *a = arena_new();
         char *message = a ? arena_strdup(a, why->message) : NULL;
 
-        *reply = (struct sandboxd_reply){
-                .reason = why->reason, .code = code, .message = message && *message ? message : reason_text(why->reason), .memory = a
-        };
+        *reply = (struct sandboxd_reply){.reason = why->reason,
+                                         .code = code,
+                                         .message = message && *message ? message : reason_text(why->reason),
+                                         .memory = a};
 }
 
 static void reply_read(struct sandboxd_reply *reply, const struct call *call, const struct frame *frame)
@@ -216,8 +217,8 @@ static int encode(struct call *call, const void *params, struct error *err)
         if (rpc_request_encode(call->wire_id, call->method, copy, &call->payload, err) < 0)
                 return -1;
         if (FRAME_ID + buf_len(&call->payload) > LIMIT_MESSAGE)
-                return error_set(err, REASON_TOO_LARGE, "the request %s has %zu bytes, and a message may have %u", call->method->name,
-                                 buf_len(&call->payload), (unsigned)LIMIT_MESSAGE - FRAME_ID);
+                return error_set(err, REASON_TOO_LARGE, "the request %s has %zu bytes, and a message may have %u",
+                                 call->method->name, buf_len(&call->payload), (unsigned)LIMIT_MESSAGE - FRAME_ID);
         return 0;
 }
 
@@ -232,8 +233,8 @@ static void take_number(struct sandboxd_client *c, struct call *call)
         } while (other);
 }
 
-uint64_t sandboxd_submit(struct sandboxd_client *c, int method, const void *params, int timeout_ms, sandboxd_reply_fn fn,
-                         void *data)
+uint64_t sandboxd_submit(struct sandboxd_client *c, int method, const void *params, int timeout_ms,
+                         sandboxd_reply_fn fn, void *data)
 {
         struct call *call = calloc(1, sizeof(*call));
         struct error err = ERROR_NULL;
@@ -428,7 +429,8 @@ static void expire(struct sandboxd_client *c, uint64_t now)
                         continue;
                 }
                 error_set(&err, REASON_DEADLINE, "sandboxd did not answer %s in time", call->method->name);
-                call_fail(c, call, !call->was_sent && c->link.fd < 0 && error_is_set(&c->why_down) ? &c->why_down : &err);
+                call_fail(c, call,
+                          !call->was_sent && c->link.fd < 0 && error_is_set(&c->why_down) ? &c->why_down : &err);
         }
 }
 
@@ -503,7 +505,8 @@ static void keep_reply(void *data, struct sandboxd_reply *reply)
         w->done = true;
 }
 
-int sandboxd_call(struct sandboxd_client *c, int method, const void *params, int timeout_ms, struct sandboxd_reply *reply)
+int sandboxd_call(struct sandboxd_client *c, int method, const void *params, int timeout_ms,
+                  struct sandboxd_reply *reply)
 {
         struct waiting w = { .reply = reply };
         struct error nested = { .reason = REASON_INVALID_ARGUMENT, .message = "a blocking call from a callback" };

@@ -23,15 +23,15 @@
  * structs and what they point to are only read, and only during the function that gets them.
  *
  * Lost connections. When the daemon goes away, all calls without an answer wait; the library connects again, at once,
- * then after 1 ms, and so on up to every 100 ms, and sends them again. So that the daemon does not do twice what it has done already,
- * each request that changes something carries a request id, and a repeated one is given the first answer. The library
- * makes a random one, unless `request_id` is set: set it to make a call repeatable across processes.
+ * then after 1 ms, and so on up to every 100 ms, and sends them again. So that the daemon does not do twice what it has
+ * done already, each request that changes something carries a request id, and a repeated one is given the first answer.
+ * The library makes a random one, unless `request_id` is set: set it to make a call repeatable across processes.
  *
  * Errors. A call fails with a reason (enum sandboxd_reason, finer) and a code (gRPC's 16). Most come from the daemon.
  * The library's own are: deadline (the time given is over; whether the daemon did it is not known), unavailable (no
- * connection for as long as sandboxd_client_set_patience() says, or until the deadline), permission (the socket may not be opened), too-large (a request
- * of more than 8 MiB, never sent), invalid-argument (not a method, or parameters that cannot be sent), no-resources (no memory
- * or descriptors), internal (the peer does not speak this protocol).
+ * connection for as long as sandboxd_client_set_patience() says, or until the deadline), permission (the socket may not
+ * be opened), too-large (a request of more than 8 MiB, never sent), invalid-argument (not a method, or parameters that
+ * cannot be sent), no-resources (no memory or descriptors), internal (the peer does not speak this protocol).
  *
  * Time is in milliseconds of the monotonic clock, -1 means without limit. Times in messages are nanoseconds since
  * 1970-01-01 UTC.
@@ -52,15 +52,16 @@ extern "C" {
 
 struct sandboxd_client;
 
-/* Makes a client for the socket at `path` (NULL: SANDBOXD_SOCKET_DEFAULT). Does not connect. Returns NULL with errno ENOMEM or
- * ENAMETOOLONG (more than 107 bytes). */
+/* Makes a client for the socket at `path` (NULL: SANDBOXD_SOCKET_DEFAULT). Does not connect. Returns NULL with errno
+ * ENOMEM or ENAMETOOLONG (more than 107 bytes). */
 struct sandboxd_client *sandboxd_client_new(const char *path);
 
 /* Closes the connection and forgets the open calls: their callbacks are not called. NULL is fine. Returns NULL. */
 struct sandboxd_client *sandboxd_client_free(struct sandboxd_client *c);
 
 /* For how long calls wait for a connection before they fail with `unavailable`, counted from the loss of the last
- * one, or from the first call that needed one. 0: one try. -1: as long as their own deadlines let them. Default: 2000. */
+ * one, or from the first call that needed one. 0: one try. -1: as long as their own deadlines let them. Default: 2000.
+ */
 void sandboxd_client_set_patience(struct sandboxd_client *c, int ms);
 
 /* The answer to a call. Owns what it points to, until sandboxd_reply_clear(). */
@@ -80,11 +81,12 @@ void sandboxd_reply_clear(struct sandboxd_reply *reply);
 
 /*
  * Calls `method` (enum sandboxd_method) and waits for the answer, at most timeout_ms. `params` points to the method's
- * struct of parameters (NULL: nothing set). *reply must be SANDBOXD_REPLY_NULL or hold an earlier answer, which is cleared.
- * Returns 0, or -1 on an error, which is in *reply. Callbacks of calls that are open besides run from inside it.
- * Not to be used from a callback.
+ * struct of parameters (NULL: nothing set). *reply must be SANDBOXD_REPLY_NULL or hold an earlier answer, which is
+ * cleared. Returns 0, or -1 on an error, which is in *reply. Callbacks of calls that are open besides run from inside
+ * it. Not to be used from a callback.
  */
-int sandboxd_call(struct sandboxd_client *c, int method, const void *params, int timeout_ms, struct sandboxd_reply *reply);
+int sandboxd_call(struct sandboxd_client *c, int method, const void *params, int timeout_ms,
+                  struct sandboxd_reply *reply);
 
 /* --- the form for a program with a loop of its own --- */
 
@@ -93,9 +95,9 @@ int sandboxd_call(struct sandboxd_client *c, int method, const void *params, int
  *      sandboxd_client_fd()       the descriptor to watch, or -1: none now
  *      sandboxd_client_events()   the poll(2) events to watch it for
  *      sandboxd_client_timeout()  in how many milliseconds at most to call process; -1: no need to
- * and calls sandboxd_client_process() with what poll(2) said (0 when only the time is over). Nothing else blocks, connects,
- * sends, receives or calls callbacks. Between a descriptor and the next, which may have the same number, fd() is -1 at
- * least once: so a loop that keeps registrations need only compare numbers. An idle client has no timeout.
+ * and calls sandboxd_client_process() with what poll(2) said (0 when only the time is over). Nothing else blocks,
+ * connects, sends, receives or calls callbacks. Between a descriptor and the next, which may have the same number, fd()
+ * is -1 at least once: so a loop that keeps registrations need only compare numbers. An idle client has no timeout.
  */
 int sandboxd_client_fd(const struct sandboxd_client *c);
 short sandboxd_client_events(const struct sandboxd_client *c);
@@ -103,9 +105,9 @@ int sandboxd_client_timeout(const struct sandboxd_client *c);
 void sandboxd_client_process(struct sandboxd_client *c, short revents);
 
 /*
- * The end of a call, called once from sandboxd_client_process() or sandboxd_call(), never from sandboxd_submit(). The reply
- * is cleared afterwards; to keep it, copy the struct and set the original to SANDBOXD_REPLY_NULL. A callback may submit
- * and cancel; it may not free the client, process, or make blocking calls on it.
+ * The end of a call, called once from sandboxd_client_process() or sandboxd_call(), never from sandboxd_submit(). The
+ * reply is cleared afterwards; to keep it, copy the struct and set the original to SANDBOXD_REPLY_NULL. A callback may
+ * submit and cancel; it may not free the client, process, or make blocking calls on it.
  */
 typedef void (*sandboxd_reply_fn)(void *data, struct sandboxd_reply *reply);
 
@@ -113,8 +115,8 @@ typedef void (*sandboxd_reply_fn)(void *data, struct sandboxd_reply *reply);
  * Starts a call. Any number may be open at once; they are answered in any order. Returns its number, never 0, or 0 with
  * errno ENOMEM; every other error is told to `fn`.
  */
-uint64_t sandboxd_submit(struct sandboxd_client *c, int method, const void *params, int timeout_ms, sandboxd_reply_fn fn,
-                         void *data);
+uint64_t sandboxd_submit(struct sandboxd_client *c, int method, const void *params, int timeout_ms,
+                         sandboxd_reply_fn fn, void *data);
 
 /* Forgets a call: `fn` is not called. What the daemon has begun, it finishes. An unknown or ended number is fine. */
 void sandboxd_cancel(struct sandboxd_client *c, uint64_t call);

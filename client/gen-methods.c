@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes <sandboxd/methods.h> from the tables of proto/: what other programs see of the protocol, as plain declarations with
- * a prefix. The structs have the layout of our own (tests/unit/test-methods-header.c compares each member).
+ * Writes <sandboxd/methods.h> from the tables of proto/: what other programs see of the protocol, as plain declarations
+ * with a prefix. The structs have the layout of our own (tests/unit/test-methods-header.c compares each member).
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +12,10 @@ static const char head[] =
         "/*\n"
         " * The methods of sandboxd, their parameters and results. Made from the tables of the protocol.\n"
         " *\n"
-        " * A field that is absent has its zero value: \"\", 0, false, an empty list. A string in a result is never NULL.\n"
-        " * A field of parameters marked \"required\" must be set. Members are only ever added, and then the library gets a new soname.\n"
+        " * A field that is absent has its zero value: \"\", 0, false, an empty list. A string in a result is never "
+        "NULL.\n"
+        " * A field of parameters marked \"required\" must be set. Members are only ever added, and then the library "
+        "gets a new soname.\n"
         " */\n"
         "#ifndef SANDBOXD_METHODS_H\n#define SANDBOXD_METHODS_H\n\n"
         "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n#include \"client.h\"\n\n"
@@ -25,10 +27,12 @@ static void enums(void)
 {
         printf("/* Codes of errors: those of gRPC. */\nenum sandboxd_code {\n        SANDBOXD_CODE_OK = 0,\n");
 #define CODE(name) printf("        SANDBOXD_CODE_" #name " = %d,\n", CODE_##name);
-        CODE(CANCELLED) CODE(UNKNOWN) CODE(INVALID_ARGUMENT) CODE(DEADLINE_EXCEEDED) CODE(NOT_FOUND) CODE(ALREADY_EXISTS)
-        CODE(PERMISSION_DENIED) CODE(RESOURCE_EXHAUSTED) CODE(FAILED_PRECONDITION) CODE(ABORTED) CODE(OUT_OF_RANGE)
-        CODE(UNIMPLEMENTED) CODE(INTERNAL) CODE(UNAVAILABLE) CODE(DATA_LOSS) CODE(UNAUTHENTICATED)
-        printf("};\n\n/* Reasons of errors; each has one code. */\nenum sandboxd_reason {\n        SANDBOXD_REASON_NONE = 0,\n");
+        CODE(CANCELLED)
+        CODE(UNKNOWN) CODE(INVALID_ARGUMENT) CODE(DEADLINE_EXCEEDED) CODE(NOT_FOUND) CODE(ALREADY_EXISTS)
+                CODE(PERMISSION_DENIED) CODE(RESOURCE_EXHAUSTED) CODE(FAILED_PRECONDITION) CODE(ABORTED)
+                        CODE(OUT_OF_RANGE) CODE(UNIMPLEMENTED) CODE(INTERNAL) CODE(UNAVAILABLE) CODE(DATA_LOSS)
+                                CODE(UNAUTHENTICATED) printf("};\n\n/* Reasons of errors; each has one code. */\nenum "
+                                                             "sandboxd_reason {\n        SANDBOXD_REASON_NONE = 0,\n");
 #define X(name, code, wire, text)                                                                                      \
         printf("        SANDBOXD_REASON_" #name " = %d, /* \"%s\", " #code ": %s */\n", REASON_##name, wire, text);
 #include "proto/errors.def"
@@ -86,7 +90,8 @@ static void message(const struct message_desc *desc)
         printf("/* %s */\nstruct sandboxd_%s {\n", desc->text, desc->name);
         for (size_t i = 0; i < desc->n_fields; i++)
                 member(&desc->fields[i]);
-        printf("};\nstruct sandboxd_list_%s {\n        struct sandboxd_%s *items;\n        size_t n;\n};\n\n", desc->name, desc->name);
+        printf("};\nstruct sandboxd_list_%s {\n        struct sandboxd_%s *items;\n        size_t n;\n};\n\n",
+               desc->name, desc->name);
 }
 
 /* One typed function: the result, or NULL (for a method with an empty result: 0, or -1) with the error in *reply. */
@@ -112,10 +117,11 @@ static void method(const struct method_desc *m, const char *constant)
         if (has_params)
                 printf("const struct sandboxd_%s *params, ", m->params->name);
         printf("int timeout_ms, struct sandboxd_reply *reply)\n{\n");
-        printf("        %ssandboxd_call(c, SANDBOXD_METHOD_%s, %s, timeout_ms, reply)", has_result ? "if (" : "return ", constant,
-               has_params ? "params" : "NULL");
+        printf("        %ssandboxd_call(c, SANDBOXD_METHOD_%s, %s, timeout_ms, reply)", has_result ? "if (" : "return ",
+               constant, has_params ? "params" : "NULL");
         if (has_result)
-                printf(" < 0)\n                return NULL;\n        return (const struct sandboxd_%s *)reply->result", m->result->name);
+                printf(" < 0)\n                return NULL;\n        return (const struct sandboxd_%s *)reply->result",
+                       m->result->name);
         printf(";\n}\n\n");
 }
 
@@ -123,7 +129,8 @@ int main(void)
 {
         fputs(head, stdout);
         enums();
-        printf("/* Bytes; data is not ended by a NUL. */\nstruct sandboxd_blob {\n        const uint8_t *data;\n        size_t len;\n};\n"
+        printf("/* Bytes; data is not ended by a NUL. */\nstruct sandboxd_blob {\n        const uint8_t *data;\n       "
+               " size_t len;\n};\n"
                "struct sandboxd_strs {\n        const char **items;\n        size_t n;\n};\n\n");
 #define ROW(T, text) message(&desc_##T);
         MESSAGES(ROW)

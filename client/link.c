@@ -53,7 +53,8 @@ static int explain(const struct link *l, int errnum, struct error *err)
                                  errnum == ENOENT ? "there is no such socket" : "nobody listens there");
         case EACCES:
         case EPERM:
-                return error_set(err, REASON_PERMISSION, "may not open %s: that takes root, or the group of the socket", path);
+                return error_set(err, REASON_PERMISSION, "may not open %s: that takes root, or the group of the socket",
+                                 path);
         case EMFILE:
         case ENFILE:
         case ENOMEM:

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The connection to the daemon: made without waiting, lost, made again. It counts as good once a frame has come over it;
- * the loss of a good one is followed by a try at once, a failed try by a pause that grows from 1 to 100 ms. So a peer that
- * accepts and hangs up does not make a busy loop, and a daemon that restarts is found within a few milliseconds.
+ * The connection to the daemon: made without waiting, lost, made again. It counts as good once a frame has come over
+ * it; the loss of a good one is followed by a try at once, a failed try by a pause that grows from 1 to 100 ms. So a
+ * peer that accepts and hangs up does not make a busy loop, and a daemon that restarts is found within a few
+ * milliseconds.
  */
 
 #include <stdbool.h>

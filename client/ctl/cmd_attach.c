@@ -16,7 +16,8 @@ int detach_keys(const struct args *args, struct detach *ret)
 
         if (detach_parse(ret, keys ? keys : "ctrl-p,ctrl-q") == 0)
                 return 0;
-        ctl_warn("--detach-keys %s: wanted are characters and ctrl-X with a comma between two, such as ctrl-p,ctrl-q", keys);
+        ctl_warn("--detach-keys %s: wanted are characters and ctrl-X with a comma between two, such as ctrl-p,ctrl-q",
+                 keys);
         return -1;
 }
 
@@ -38,7 +39,8 @@ static int run(struct ctl *ctl, const struct args *args)
         process = r == 0 ? ((const struct state_result *)reply.result)->process : NULL;
         if (process) {
                 session.terminal = process->terminal;
-                r = stdio_use(&stdio, args_has(args, "no-stdin") ? "" : process->stdin_path, process->stdout_path, process->stderr_path, &err);
+                r = stdio_use(&stdio, args_has(args, "no-stdin") ? "" : process->stdin_path, process->stdout_path,
+                              process->stderr_path, &err);
                 if (r < 0)
                         ctl_warn("%s", err.message);
                 else if (stdio.out_fd < 0 && (r = -1))

@@ -33,8 +33,8 @@ static void print_oom(const struct oom_info *oom)
 {
         char usage[UNITS_TEXT_MAX], limit[UNITS_TEXT_MAX];
 
-        printf(" limit of %s reached in %s, usage %s", format_size_exact(oom->limit, limit), oom->cgroup[0] ? oom->cgroup : "the host",
-               format_size(oom->usage, usage));
+        printf(" limit of %s reached in %s, usage %s", format_size_exact(oom->limit, limit),
+               oom->cgroup[0] ? oom->cgroup : "the host", format_size(oom->usage, usage));
         if (oom->victim_pid)
                 printf(", killed %s (%u)", oom->victim_name, oom->victim_pid);
 }
@@ -49,8 +49,8 @@ static void print_event(const struct ctl *ctl, const struct event *e)
                 putchar('\n');
                 return;
         }
-        printf("%s %" PRIu64 " %s%s%s", clock_format_realtime(e->time, when), e->seq, ctl->color && bad ? "\033[31m" : "", e->kind,
-               ctl->color && bad ? "\033[m" : "");
+        printf("%s %" PRIu64 " %s%s%s", clock_format_realtime(e->time, when), e->seq,
+               ctl->color && bad ? "\033[31m" : "", e->kind, ctl->color && bad ? "\033[m" : "");
         if (e->id[0])
                 printf(" %s/%s%s%s", e->ns, e->id, e->exec_id[0] ? "/" : "", e->exec_id);
         if (e->pid)
@@ -75,12 +75,14 @@ static int run(struct ctl *ctl, const struct args *args)
         int status = 0;
         bool more = true;
 
-        if (ctl_option_u64(ctl, args, "since", UINT64_MAX - 1, &params.since) < 0 || ctl_option_u64(ctl, args, "limit", UINT64_MAX, &limit) < 0)
+        if (ctl_option_u64(ctl, args, "since", UINT64_MAX - 1, &params.since) < 0 ||
+            ctl_option_u64(ctl, args, "limit", UINT64_MAX, &limit) < 0)
                 return ctl->failure;
         while (more && n < limit && status == 0) {
                 const struct events_result *result;
 
-                if (ctl_call_timeout(ctl, METHOD_EVENTS_READ, &params, NULL, follow ? -1 : ctl->timeout_ms, &reply) < 0) {
+                if (ctl_call_timeout(ctl, METHOD_EVENTS_READ, &params, NULL, follow ? -1 : ctl->timeout_ms, &reply) <
+                    0) {
                         status = ctl->failure;
                 } else {
                         result = reply.result;
@@ -104,7 +106,8 @@ const struct verb verb_events = {
         .name = "events",
         .synopsis = "[ID...]",
         .summary = "Show the event log of the host.",
-        .text = "Each event has a number; none is missing, but where a line says so. With ids (or what they begin with): only\n"
+        .text = "Each event has a number; none is missing, but where a line says so. With ids (or what they begin "
+                "with): only\n"
                 "events of these containers.",
         .options = options,
         .max_args = -1,

@@ -82,7 +82,8 @@ static int find_place(struct ctl *ctl, const struct args *args, struct place *pl
 /* exec, then start. The end is asked for between them: then it cannot be missed. */
 static int add_and_start(struct ctl *ctl, const struct exec_params *params, struct session *session)
 {
-        struct start_params start = { .owner = params->owner, .ns = params->ns, .id = params->id, .exec_id = params->exec_id };
+        struct start_params start = {
+                .owner = params->owner, .ns = params->ns, .id = params->id, .exec_id = params->exec_id};
         struct sandboxd_reply reply = SANDBOXD_REPLY_NULL;
         int r = ctl_call(ctl, METHOD_EXEC, params, params->id, &reply), status = 0;
 
@@ -98,7 +99,8 @@ static int add_and_start(struct ctl *ctl, const struct exec_params *params, stru
         return status;
 }
 
-static int exec_attached(struct ctl *ctl, const struct args *args, struct exec_params *params, const struct place *place)
+static int exec_attached(struct ctl *ctl, const struct args *args, struct exec_params *params,
+                         const struct place *place)
 {
         struct target target = { .owner = ctl->owner, .ns = ctl->ns, .id = place->id, .exec_id = place->exec_id };
         _cleanup_(stdio_deinitp) struct stdio stdio = STDIO_NULL;
@@ -147,7 +149,8 @@ const struct verb verb_exec = {
         .name = "exec",
         .synopsis = "ID COMMAND [ARG...]",
         .summary = "Run a further process in a running container.",
-        .text = "It has the environment, user, directory and capabilities of the container's own process, but for what options\n"
+        .text = "It has the environment, user, directory and capabilities of the container's own process, but for what "
+                "options\n"
                 "say. The exit status is as for run.",
         .options = options,
         .min_args = 2,

@@ -2,8 +2,8 @@
 #include "client/ctl/commands.h"
 
 static const struct option_desc options[] = {
-        { 0, "list", NULL, WORD_ANY, "for programs: the verbs, or the options of a verb, with tabs between the columns" },
-        { 0 },
+        {0, "list", NULL, WORD_ANY, "for programs: the verbs, or the options of a verb, with tabs between the columns"},
+        {0},
 };
 
 static int run(struct ctl *ctl, const struct args *args)

@@ -18,7 +18,8 @@ static bool has_label(const struct state_result *c, const char *wanted)
         for (size_t i = 0; i < c->labels.n; i++) {
                 const struct kv *label = &c->labels.items[i];
 
-                if (strlen(label->key) == n && strncmp(label->key, wanted, n) == 0 && (!wanted[n] || strcmp(label->value, wanted + n + 1) == 0))
+                if (strlen(label->key) == n && strncmp(label->key, wanted, n) == 0 &&
+                    (!wanted[n] || strcmp(label->value, wanted + n + 1) == 0))
                         return true;
         }
         return false;
@@ -37,7 +38,8 @@ static void status_cell(struct table *t, const struct state_result *c)
                 if (!p->exit_known)
                         table_cell(t, "stopped (unknown) %s ago", age);
                 else
-                        table_cell(t, "stopped (%u%s) %s ago", p->exit_status, c->oom_killed ? ", out of memory" : "", age);
+                        table_cell(t, "stopped (%u%s) %s ago", p->exit_status, c->oom_killed ? ", out of memory" : "",
+                                   age);
                 if (c->oom_killed || !p->exit_known)
                         table_color(t, "red");
         } else {
@@ -78,7 +80,8 @@ static int print_table_of(const struct ctl *ctl, const struct list_result *list,
 static int run(struct ctl *ctl, const struct args *args)
 {
         bool all = args_has(args, "all-owners");
-        struct list_params params = { .owner = ctl->owner, .ns = all && !args_has(args, "namespace") ? "" : ctl->ns, .all_owners = all };
+        struct list_params params = {
+                .owner = ctl->owner, .ns = all && !args_has(args, "namespace") ? "" : ctl->ns, .all_owners = all};
         struct sandboxd_reply reply = SANDBOXD_REPLY_NULL;
         const char *label;
         struct list_result *list;

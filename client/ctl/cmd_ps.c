@@ -17,7 +17,8 @@ static void print_ticks(char *buf, size_t size, uint64_t ticks)
 {
         uint64_t seconds = ticks / (uint64_t)sysconf(_SC_CLK_TCK);
 
-        snprintf(buf, size, "%02u:%02u:%02u", (unsigned)(seconds / 3600), (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
+        snprintf(buf, size, "%02u:%02u:%02u", (unsigned)(seconds / 3600), (unsigned)(seconds / 60 % 60),
+                 (unsigned)(seconds % 60));
 }
 
 /* As ps(1): the arguments with spaces between, or [name] for one without. */

@@ -36,7 +36,8 @@ static void await_removal(struct ctl *ctl, const struct launch *l)
         struct delete_params params = { .owner = ctl->owner, .ns = ctl->ns, .id = l->id };
         struct sandboxd_reply reply = SANDBOXD_REPLY_NULL;
 
-        if (sandboxd_call(ctl->client, METHOD_DELETE, &params, ctl->timeout_ms, &reply) < 0 && reply.reason != REASON_NOT_FOUND)
+        if (sandboxd_call(ctl->client, METHOD_DELETE, &params, ctl->timeout_ms, &reply) < 0 &&
+            reply.reason != REASON_NOT_FOUND)
                 ctl_warn("%s: not removed: %s", l->id, reply.message);
         sandboxd_reply_clear(&reply);
 }
@@ -86,8 +87,10 @@ const struct verb verb_run = {
         .summary = "Create and start a container, and stay with it until it ends.",
         .text = "With --rootfs a bundle is made from the options, and removed with the container. With --bundle the\n"
                 "options that make a config.json have no effect. Without ID one is made up.\n\n"
-                "The exit status is that of the process; 125 if sandboxctl or sandboxd failed, 126 if the command cannot\n"
-                "be executed, 127 if it cannot be found. TERM, INT, HUP, QUIT, USR1 and USR2 are handed on to the process,\n"
+                "The exit status is that of the process; 125 if sandboxctl or sandboxd failed, 126 if the command "
+                "cannot\n"
+                "be executed, 127 if it cannot be found. TERM, INT, HUP, QUIT, USR1 and USR2 are handed on to the "
+                "process,\n"
                 "unless it has the terminal.",
         .options = options,
         .max_args = -1,

@@ -77,7 +77,8 @@ static int print_state(const struct ctl *ctl, const struct state_result *state)
         for (size_t i = 0; i < state->execs.n; i++) {
                 table_row(t);
                 table_cell(t, "exec");
-                table_cell(t, "%s: %s, pid %u", state->execs.items[i].exec_id, state->execs.items[i].status, state->execs.items[i].pid);
+                table_cell(t, "%s: %s, pid %u", state->execs.items[i].exec_id, state->execs.items[i].status,
+                           state->execs.items[i].pid);
         }
         return ctl_print_table(ctl, t);
 }

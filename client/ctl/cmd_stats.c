@@ -31,7 +31,8 @@ static struct sample *sample_of(struct samples *samples, const struct target *ta
         for (size_t i = 0; i < samples->n; i++) {
                 struct sample *s = &samples->items[i];
 
-                if (strcmp(s->id, target->id) == 0 && strcmp(s->ns, target->ns) == 0 && strcmp(s->owner, target->owner) == 0)
+                if (strcmp(s->id, target->id) == 0 && strcmp(s->ns, target->ns) == 0 &&
+                    strcmp(s->owner, target->owner) == 0)
                         return s;
         }
         more = realloc(samples->items, (samples->n + 1) * sizeof(*more));
@@ -51,7 +52,8 @@ static double cpu_percent(struct sample *last, const struct stats_result *stats)
         double percent = -1;
 
         if (last->read_at > 0 && stats->read_at > last->read_at && stats->cpu_total_ns >= last->cpu_ns)
-                percent = 100.0 * (double)(stats->cpu_total_ns - last->cpu_ns) / (double)(stats->read_at - last->read_at);
+                percent =
+                        100.0 * (double)(stats->cpu_total_ns - last->cpu_ns) / (double)(stats->read_at - last->read_at);
         last->cpu_ns = stats->cpu_total_ns;
         last->read_at = stats->read_at;
         return percent;
@@ -92,12 +94,14 @@ static void row(struct table *t, const struct stats_result *stats, double percen
         else
                 table_cell(t, "-");
         table_cell(t, "%.1f s", (double)stats->cpu_total_ns / 1e9);
-        table_cell(t, "%s / %s", format_size(memory->usage, usage), memory->limit ? format_size(memory->limit, limit) : "-");
+        table_cell(t, "%s / %s", format_size(memory->usage, usage),
+                   memory->limit ? format_size(memory->limit, limit) : "-");
         if (memory->limit)
                 table_cell(t, "%.1f", 100.0 * (double)memory->usage / (double)memory->limit);
         else
                 table_cell(t, "-");
-        table_cell(t, stats->pids_limit ? "%" PRIu64 " / %" PRIu64 : "%" PRIu64, stats->pids_current, stats->pids_limit);
+        table_cell(t, stats->pids_limit ? "%" PRIu64 " / %" PRIu64 : "%" PRIu64, stats->pids_current,
+                   stats->pids_limit);
         block_io(stats, &in, &out);
         print_io(t, in, out);
         in = out = 0;
@@ -171,9 +175,15 @@ static int each(struct ctl *ctl, const struct args *args, struct samples *sample
 static int round_of(struct ctl *ctl, const struct args *args, struct samples *samples)
 {
         static const struct column columns[] = {
-                { "ID" }, { "CPU %", .right = true }, { "CPU TIME", .right = true }, { "MEMORY / LIMIT", .right = true },
-                { "MEM %", .right = true }, { "PIDS", .right = true }, { "BLOCK READ / WRITTEN", .right = true },
-                { "NET RECEIVED / SENT", .right = true }, { "OOM", .right = true },
+                {"ID"},
+                {"CPU %", .right = true},
+                {"CPU TIME", .right = true},
+                {"MEMORY / LIMIT", .right = true},
+                {"MEM %", .right = true},
+                {"PIDS", .right = true},
+                {"BLOCK READ / WRITTEN", .right = true},
+                {"NET RECEIVED / SENT", .right = true},
+                {"OOM", .right = true},
         };
         struct table *t = ctl->format == FORMAT_TABLE ? table_new(columns, ARRAY_SIZE(columns), ctl->color) : NULL;
         int status = each(ctl, args, samples, t, false), r = 0;
@@ -212,7 +222,8 @@ const struct verb verb_stats = {
         .name = "stats",
         .synopsis = "[ID...]",
         .summary = "Show what containers use.",
-        .text = "Of all running ones where no id is given. CPU % is measured over the interval. With --format json each sample is\n"
+        .text = "Of all running ones where no id is given. CPU % is measured over the interval. With --format json "
+                "each sample is\n"
                 "one line with every counter.",
         .options = options,
         .max_args = -1,

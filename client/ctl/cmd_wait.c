@@ -10,7 +10,8 @@ static int one(struct ctl *ctl, const struct args *args, const char *id)
 {
         struct target target = { .owner = ctl->owner, .ns = ctl->ns, .id = id, .exec_id = args_get(args, "exec") };
         struct sandboxd_reply reply = SANDBOXD_REPLY_NULL;
-        int r = ctl_call_timeout(ctl, METHOD_WAIT, &target, id, args_has(args, "timeout") ? ctl->timeout_ms : -1, &reply);
+        int r = ctl_call_timeout(ctl, METHOD_WAIT, &target, id, args_has(args, "timeout") ? ctl->timeout_ms : -1,
+                                 &reply);
 
         if (r == 0 && ctl->format == FORMAT_JSON) {
                 ctl_print_json(&desc_exit_result, reply.result);

@@ -56,12 +56,14 @@ static const char *advice(int reason)
 {
         switch (reason) {
         case REASON_UNAVAILABLE:
-                return "is sandboxd running? 'systemctl start sandboxd' starts it, 'sandboxd --root DIR --socket PATH' a private one "
+                return "is sandboxd running? 'systemctl start sandboxd' starts it, 'sandboxd --root DIR --socket PATH' "
+                       "a private one "
                        "(then name its socket by --socket or SANDBOXD_SOCKET)";
         case REASON_PERMISSION:
                 return "root may do everything, members of the group sandboxd may look";
         case REASON_NOT_FOUND:
-                return "'sandboxctl list' shows the containers, 'sandboxctl list -A' those of every owner and namespace";
+                return "'sandboxctl list' shows the containers, 'sandboxctl list -A' those of every owner and "
+                       "namespace";
         case REASON_PROCESS_NOT_FOUND:
                 return "'sandboxctl state ID' shows the container's processes";
         case REASON_UNKNOWN_RUNTIME:
@@ -91,7 +93,8 @@ int ctl_fail_reply(const struct ctl *ctl, const char *what, const struct sandbox
         return ctl->failure;
 }
 
-int ctl_call_timeout(struct ctl *ctl, int method, const void *params, const char *what, int timeout_ms, struct sandboxd_reply *reply)
+int ctl_call_timeout(struct ctl *ctl, int method, const void *params, const char *what, int timeout_ms,
+                     struct sandboxd_reply *reply)
 {
         int r = sandboxd_call(ctl->client, method, params, timeout_ms, reply);
 
@@ -155,7 +158,8 @@ int ctl_resolve(struct ctl *ctl, const char *given, char ret[LIMIT_ID + 1])
         return r;
 }
 
-int ctl_each_id(struct ctl *ctl, const struct args *args, int (*fn)(struct ctl *ctl, const struct args *args, const char *id))
+int ctl_each_id(struct ctl *ctl, const struct args *args,
+                int (*fn)(struct ctl *ctl, const struct args *args, const char *id))
 {
         int status = 0;
 

@@ -31,14 +31,16 @@ int ctl_fail_reply(const struct ctl *ctl, const char *what, const struct sandbox
 /* A blocking call. On failure the error is printed, and -1 returned. */
 int ctl_call(struct ctl *ctl, int method, const void *params, const char *what, struct sandboxd_reply *reply);
 /* Likewise, without a deadline of its own (wait, events). timeout_ms: -1, or so much. */
-int ctl_call_timeout(struct ctl *ctl, int method, const void *params, const char *what, int timeout_ms, struct sandboxd_reply *reply);
+int ctl_call_timeout(struct ctl *ctl, int method, const void *params, const char *what, int timeout_ms,
+                     struct sandboxd_reply *reply);
 /* A call whose result does not matter. Returns the exit status. */
 int ctl_do(struct ctl *ctl, int method, const void *params, const char *what);
 
 /* Makes a whole id of one that may be cut: the id itself, or the only one that begins so. -1: printed. */
 int ctl_resolve(struct ctl *ctl, const char *given, char ret[LIMIT_ID + 1]);
 /* Runs fn for each word as an id; the exit status is the last one that is not 0. */
-int ctl_each_id(struct ctl *ctl, const struct args *args, int (*fn)(struct ctl *ctl, const struct args *args, const char *id));
+int ctl_each_id(struct ctl *ctl, const struct args *args,
+                int (*fn)(struct ctl *ctl, const struct args *args, const char *id));
 
 /* Options with a number in them; 0, or -1 with the error printed. Without the option *ret is left. */
 int ctl_option_size(const struct ctl *ctl, const struct args *args, const char *name, int64_t *ret);

@@ -23,7 +23,8 @@ static bool search(const struct events_result *events, const struct target *targ
 
                 if (strcmp(e->kind, "oom") == 0 && strcmp(e->id, target->id) == 0)
                         ret->oom_killed = true;
-                if (strcmp(e->kind, kind) != 0 || strcmp(e->id, target->id) != 0 || (strcmp(e->ns, ns) != 0 && e->ns[0]) ||
+                if (strcmp(e->kind, kind) != 0 || strcmp(e->id, target->id) != 0 ||
+                    (strcmp(e->ns, ns) != 0 && e->ns[0]) ||
                     strcmp(e->exec_id, target->exec_id ? target->exec_id : "") != 0)
                         continue;
                 ret->exit_known = e->exit_known;
@@ -50,7 +51,8 @@ static int status_from_log(struct ctl *ctl, const struct target *target, uint64_
                 if (status < 0 && search(events, target, &result))
                         status = say(target->id, &result);
                 else if (status < 0 && events->next > events->newest)
-                        status = ctl_fail(ctl, "%s: it is gone, and the event log does not tell how it ended", target->id);
+                        status = ctl_fail(ctl, "%s: it is gone, and the event log does not tell how it ended",
+                                          target->id);
                 else if (status < 0)
                         params.since = events->next;
                 sandboxd_reply_clear(&reply);
@@ -63,7 +65,8 @@ int ending_status(struct ctl *ctl, const struct target *target, const struct san
 {
         if (end->reason == 0)
                 return say(target->id, end->result);
-        if (since > 0 && (end->reason == REASON_NOT_FOUND || end->reason == REASON_PROCESS_NOT_FOUND || end->reason == REASON_CANCELLED))
+        if (since > 0 && (end->reason == REASON_NOT_FOUND || end->reason == REASON_PROCESS_NOT_FOUND ||
+                          end->reason == REASON_CANCELLED))
                 return status_from_log(ctl, target, since);
         return ctl_fail_reply(ctl, target->id, end);
 }
@@ -72,8 +75,8 @@ int ending_of_failure(const struct sandboxd_reply *reply)
 {
         if (reply->reason != REASON_RUNTIME_FAILED)
                 return EXIT_CTL;
-        if (strcasestr(reply->message, "not found in $PATH") || strcasestr(reply->message, "no such file or directory") ||
-            strcasestr(reply->message, "not found"))
+        if (strcasestr(reply->message, "not found in $PATH") ||
+            strcasestr(reply->message, "no such file or directory") || strcasestr(reply->message, "not found"))
                 return 127;
         if (strcasestr(reply->message, "permission denied") || strcasestr(reply->message, "exec format error") ||
             strcasestr(reply->message, "is a directory"))

@@ -7,8 +7,9 @@ static void print_options(FILE *f, const struct option_desc *table)
 {
         for (; table && table->name; table++) {
                 char left[64];
-                int n = snprintf(left, sizeof(left), "%c%c%s --%s%s%s", table->letter ? '-' : ' ', table->letter ? table->letter : ' ',
-                                 table->letter ? "," : " ", table->name, table->arg ? " " : "", table->arg ? table->arg : "");
+                int n = snprintf(left, sizeof(left), "%c%c%s --%s%s%s", table->letter ? '-' : ' ',
+                                 table->letter ? table->letter : ' ', table->letter ? "," : " ", table->name,
+                                 table->arg ? " " : "", table->arg ? table->arg : "");
 
                 if (n <= 28)
                         fprintf(f, "  %-28s %s\n", left, table->text);
@@ -19,19 +20,21 @@ static void print_options(FILE *f, const struct option_desc *table)
 
 void help_program(FILE *f)
 {
-        fprintf(f, "Usage: sandboxctl [OPTIONS] VERB [OPTIONS] [ARGUMENTS]\n\n"
-                   "Runs and looks after the runc, crun and runsc sandboxes of this host, through sandboxd.\n\nVerbs:\n");
+        fprintf(f,
+                "Usage: sandboxctl [OPTIONS] VERB [OPTIONS] [ARGUMENTS]\n\n"
+                "Runs and looks after the runc, crun and runsc sandboxes of this host, through sandboxd.\n\nVerbs:\n");
         for (const struct verb *const *v = verbs; *v; v++)
                 fprintf(f, "  %-12s %s\n", (*v)->name, (*v)->summary);
         fprintf(f, "\nOptions (also after the verb):\n");
         print_options(f, global_options);
-        fprintf(f, "\n'sandboxctl VERB --help' explains a verb. An id may be cut to a prefix that only one container has.\n");
+        fprintf(f, "\n'sandboxctl VERB --help' explains a verb. An id may be cut to a prefix that only one container "
+                   "has.\n");
 }
 
 void help_verb(FILE *f, const struct verb *verb)
 {
-        fprintf(f, "Usage: sandboxctl %s %s%s%s\n\n%s\n", verb->name, verb->options ? "[OPTIONS]" : "", verb->options ? " " : "",
-                verb->synopsis, verb->summary);
+        fprintf(f, "Usage: sandboxctl %s %s%s%s\n\n%s\n", verb->name, verb->options ? "[OPTIONS]" : "",
+                verb->options ? " " : "", verb->synopsis, verb->summary);
         if (verb->text)
                 fprintf(f, "\n%s\n", verb->text);
         if (verb->aliases)

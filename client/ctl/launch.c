@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A bundle that we make is BUNDLES/NAMESPACE-ID, where BUNDLES is the daemon's: it removes the bundle with the container.
- * Until create has succeeded it is ours to remove.
+ * A bundle that we make is BUNDLES/NAMESPACE-ID, where BUNDLES is the daemon's: it removes the bundle with the
+ * container. Until create has succeeded it is ours to remove.
  */
 #include "client/ctl/launch.h"
 
@@ -74,7 +74,8 @@ static int ask_daemon(struct launch *l, struct ctl *ctl, char bundles[LIMIT_PATH
         return 0;
 }
 
-static int make_bundle(struct launch *l, const struct ctl *ctl, const struct args *args, const char *bundles, char *const *argv)
+static int make_bundle(struct launch *l, const struct ctl *ctl, const struct args *args, const char *bundles,
+                       char *const *argv)
 {
         _cleanup_(freep) char *rootfs = ctl_realpath(ctl, args_get(args, "rootfs"));
         _cleanup_(freep) char *config = rootfs ? launch_config(ctl, args, l->id, rootfs, argv) : NULL;
@@ -83,13 +84,16 @@ static int make_bundle(struct launch *l, const struct ctl *ctl, const struct arg
 
         if (!config)
                 return -1;
-        if (snprintf(l->bundle, sizeof(l->bundle), "%s/%s-%s", bundles, ctl->ns[0] ? ctl->ns : "default", l->id) >= (int)sizeof(l->bundle)) {
+        if (snprintf(l->bundle, sizeof(l->bundle), "%s/%s-%s", bundles, ctl->ns[0] ? ctl->ns : "default", l->id) >=
+            (int)sizeof(l->bundle)) {
                 ctl_warn("the path of the bundles, %s, is too long", bundles);
                 return -1;
         }
         if (mkdir(l->bundle, 0700) < 0) {
                 ctl_warn("cannot make the bundle %s: %s%s", l->bundle, strerror(errno),
-                         errno == EEXIST ? " (a container of that id is or was there: 'sandboxctl delete' it, or remove the directory)" : "");
+                         errno == EEXIST ? " (a container of that id is or was there: 'sandboxctl delete' it, or "
+                                           "remove the directory)"
+                                         : "");
                 return -1;
         }
         l->undo = true;
@@ -110,7 +114,9 @@ static int use_bundle(struct launch *l, const struct ctl *ctl, const struct args
         if (!real)
                 return -1;
         if (*argv) {
-                ctl_warn("a command is taken from the bundle's config.json: leave out '%s', or give --rootfs instead of --bundle", *argv);
+                ctl_warn("a command is taken from the bundle's config.json: leave out '%s', or give --rootfs instead "
+                         "of --bundle",
+                         *argv);
                 return -1;
         }
         snprintf(l->bundle, sizeof(l->bundle), "%s", real);
@@ -126,7 +132,8 @@ static int use_log(struct launch *l, const struct args *args)
         if (!path)
                 return 0;
         cwd = path[0] == '/' ? NULL : getcwd(NULL, 0);
-        if (snprintf(l->log, sizeof(l->log), "file://%s%s%s", cwd ? cwd : "", cwd ? "/" : "", path) >= (int)sizeof(l->log)) {
+        if (snprintf(l->log, sizeof(l->log), "file://%s%s%s", cwd ? cwd : "", cwd ? "/" : "", path) >=
+            (int)sizeof(l->log)) {
                 ctl_warn("--log: the path is too long");
                 return -1;
         }
@@ -193,7 +200,8 @@ int launch_create(struct launch *l, struct ctl *ctl, int *ret_status)
         if (r < 0)
                 *ret_status = ctl->failure == EXIT_CTL ? ending_of_failure(&reply) : ctl->failure;
         /* Not known what the daemon did: then it may have the bundle. */
-        if (r == 0 || reply.reason == REASON_DEADLINE || reply.reason == REASON_UNAVAILABLE || reply.reason == REASON_IN_DOUBT)
+        if (r == 0 || reply.reason == REASON_DEADLINE || reply.reason == REASON_UNAVAILABLE ||
+            reply.reason == REASON_IN_DOUBT)
                 l->undo = false;
         sandboxd_reply_clear(&reply);
         if (r == 0)

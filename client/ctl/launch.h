@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A container to be, from the options that run and create share: its id, bundle, stdio, and the parameters of create. */
+/* A container to be, from the options that run and create share: its id, bundle, stdio, and the parameters of create.
+ */
 
 #include "client/ctl/ctl.h"
 #include "client/ctl/spec.h"
@@ -83,4 +84,5 @@ static inline _unused_ void launch_process_deinitp(struct spec_process *p)
 }
 int launch_limits(const struct ctl *ctl, const struct args *args, struct spec_limits *ret);
 /* config.json from the options of OPTIONS_SPEC, or NULL (printed). */
-char *launch_config(const struct ctl *ctl, const struct args *args, const char *id, const char *rootfs, char *const *argv);
+char *launch_config(const struct ctl *ctl, const struct args *args, const char *id, const char *rootfs,
+                    char *const *argv);

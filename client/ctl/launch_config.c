@@ -46,8 +46,10 @@ int launch_limits(const struct ctl *ctl, const struct args *args, struct spec_li
         uint64_t shares = 0, pids = 0;
 
         *ret = (struct spec_limits)SPEC_LIMITS_NULL;
-        if (ctl_option_size(ctl, args, "memory", &ret->memory) < 0 || ctl_option_size(ctl, args, "memory-swap", &ret->swap) < 0 ||
-            ctl_option_u64(ctl, args, "cpu-shares", 262144, &shares) < 0 || ctl_option_u64(ctl, args, "pids-limit", INT32_MAX, &pids) < 0)
+        if (ctl_option_size(ctl, args, "memory", &ret->memory) < 0 ||
+            ctl_option_size(ctl, args, "memory-swap", &ret->swap) < 0 ||
+            ctl_option_u64(ctl, args, "cpu-shares", 262144, &shares) < 0 ||
+            ctl_option_u64(ctl, args, "pids-limit", INT32_MAX, &pids) < 0)
                 return -1;
         if (cpus && parse_cpus(cpus, &ret->cpus) < 0) {
                 ctl_warn("--cpus %s: wanted is a number of CPUs of at least 0.01, such as 0.5", cpus);
@@ -60,7 +62,8 @@ int launch_limits(const struct ctl *ctl, const struct args *args, struct spec_li
         return 0;
 }
 
-char *launch_config(const struct ctl *ctl, const struct args *args, const char *id, const char *rootfs, char *const *argv)
+char *launch_config(const struct ctl *ctl, const struct args *args, const char *id, const char *rootfs,
+                    char *const *argv)
 {
         _cleanup_(freep) const char **volumes = launch_values(args, "volume");
         _cleanup_(freep) const char **mounts = launch_values(args, "mount");

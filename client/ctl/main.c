@@ -55,7 +55,8 @@ static int check_words(const struct ctl *ctl, const struct args *args)
         const struct verb *verb = args->verb;
 
         if (args->n_words < verb->min_args) {
-                ctl_usage(ctl, verb, args->n_words == 0 && verb->word == WORD_ID ? "which container?" : "something is missing");
+                ctl_usage(ctl, verb,
+                          args->n_words == 0 && verb->word == WORD_ID ? "which container?" : "something is missing");
                 return -1;
         }
         if (verb->max_args >= 0 && args->n_words > verb->max_args) {

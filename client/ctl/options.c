@@ -149,7 +149,8 @@ static int parse_word(struct parser *p)
         }
         args->verb = verb_find(p->argv[0]);
         if (!args->verb) {
-                snprintf(p->error, p->error_size, "there is no verb '%.100s'; 'sandboxctl --help' lists them", p->argv[0]);
+                snprintf(p->error, p->error_size, "there is no verb '%.100s'; 'sandboxctl --help' lists them",
+                         p->argv[0]);
                 return -1;
         }
         return 0;
@@ -163,7 +164,7 @@ static void take_rest(struct parser *p)
 
 int args_parse(struct args *args, int argc, char **argv, char *error, size_t error_size)
 {
-        struct parser p = { .args = args, .argv = argv + 1, .argc = argc - 1, .error = error, .error_size = error_size };
+        struct parser p = {.args = args, .argv = argv + 1, .argc = argc - 1, .error = error, .error_size = error_size};
 
         *args = (struct args){ .words = calloc((size_t)argc + 1, sizeof(char *)) };
         if (!args->words) {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The command line, from tables: one row for an option, one struct for a verb. The parser, the help, the shell completions
- * and the check of the manual page all read them.
+ * The command line, from tables: one row for an option, one struct for a verb. The parser, the help, the shell
+ * completions and the check of the manual page all read them.
  */
 
 #include <stdbool.h>
@@ -63,11 +63,13 @@ void args_deinit(struct args *args);
 /* The name must be one of the verb's options, or a global one. */
 bool args_has(const struct args *args, const char *name);
 const char *args_get(const struct args *args, const char *name); /* the last value, or NULL */
-/* The next value of an option that may be repeated, in order: `size_t i = 0; while ((v = args_next(args, "env", &i)))`. */
+/* The next value of an option that may be repeated, in order: `size_t i = 0; while ((v = args_next(args, "env", &i)))`.
+ */
 const char *args_next(const struct args *args, const char *name, size_t *i);
 
 void help_program(FILE *f);
 void help_verb(FILE *f, const struct verb *verb);
-/* For programs, one line each: "NAME<tab>WORD<tab>summary" of the verbs, or "--NAME<tab>-L<tab>WORD or -<tab>text" of a verb's options. */
+/* For programs, one line each: "NAME<tab>WORD<tab>summary" of the verbs, or "--NAME<tab>-L<tab>WORD or -<tab>text" of a
+ * verb's options. */
 void help_list_verbs(FILE *f);
 void help_list_options(FILE *f, const struct verb *verb);

@@ -28,7 +28,8 @@ void table_color(struct table *t, const char *name); /* of the cell that was add
 int table_print(struct table *t, FILE *f);           /* 0 or -ENOMEM */
 
 /* --- JSON --- */
-/* indent -1: on one line. Every field of the description is there; bytes that are no JSON text of their own are a string. */
+/* indent -1: on one line. Every field of the description is there; bytes that are no JSON text of their own are a
+ * string. */
 void out_message(FILE *f, const struct message_desc *desc, const void *msg, int indent);
 void out_list(FILE *f, const struct message_desc *desc, const void *items, size_t n, int indent);
 void out_string(FILE *f, const char *text);

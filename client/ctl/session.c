@@ -92,15 +92,19 @@ static void on_ignored(void *data, struct sandboxd_reply *reply)
 
 static void send_signal(struct session *s, int signal)
 {
-        struct kill_params params = { .owner = s->target.owner, .ns = s->target.ns, .id = s->target.id, .exec_id = s->target.exec_id,
-                                      .signal = (uint32_t)signal };
+        struct kill_params params = {.owner = s->target.owner,
+                                     .ns = s->target.ns,
+                                     .id = s->target.id,
+                                     .exec_id = s->target.exec_id,
+                                     .signal = (uint32_t)signal};
 
         sandboxd_submit(s->ctl->client, METHOD_KILL, &params, s->ctl->timeout_ms, on_ignored, NULL);
 }
 
 static void send_size(struct session *s)
 {
-        struct resize_params params = { .owner = s->target.owner, .ns = s->target.ns, .id = s->target.id, .exec_id = s->target.exec_id };
+        struct resize_params params = {
+                .owner = s->target.owner, .ns = s->target.ns, .id = s->target.id, .exec_id = s->target.exec_id};
 
         if (s->terminal && terminal_size(STDIN_FILENO, &params.width, &params.height) == 0)
                 sandboxd_submit(s->ctl->client, METHOD_RESIZE, &params, s->ctl->timeout_ms, on_ignored, NULL);
@@ -108,7 +112,8 @@ static void send_size(struct session *s)
 
 static void send_end_of_input(struct session *s)
 {
-        struct action_params params = { .owner = s->target.owner, .ns = s->target.ns, .id = s->target.id, .exec_id = s->target.exec_id };
+        struct action_params params = {
+                .owner = s->target.owner, .ns = s->target.ns, .id = s->target.id, .exec_id = s->target.exec_id};
 
         s->stdio->in_fd = fd_close(s->stdio->in_fd);
         sandboxd_submit(s->ctl->client, METHOD_CLOSE_IO, &params, s->ctl->timeout_ms, on_ignored, NULL);
@@ -140,8 +145,8 @@ static void on_signal(struct session *s, int signal)
         s->n_fatal = fatal ? s->n_fatal + 1 : 0;
         if (s->n_fatal < 3)
                 return;
-        ctl_warn("SIG%s three times: leaving %s as it is ('sandboxctl kill -s KILL %s' ends it)", format_signal(signal, name),
-                 s->target.id, s->target.id);
+        ctl_warn("SIG%s three times: leaving %s as it is ('sandboxctl kill -s KILL %s' ends it)",
+                 format_signal(signal, name), s->target.id, s->target.id);
         leave(s, 128 + signal);
 }
 
@@ -210,8 +215,8 @@ static bool can_write(int fd)
 }
 
 /*
- * It is to go as if the process wrote there itself. But the first process of a container ignores what it does not handle,
- * so the signal may end nothing: that is not waited for.
+ * It is to go as if the process wrote there itself. But the first process of a container ignores what it does not
+ * handle, so the signal may end nothing: that is not waited for.
  */
 static void on_broken(struct session *s, struct stream *stream, int errnum)
 {
@@ -227,11 +232,14 @@ static void on_broken(struct session *s, struct stream *stream, int errnum)
 static void write_output(struct session *s, struct stream *stream, const uint8_t *data, size_t len)
 {
         while (len > 0 && !stream->broken) {
-                size_t size = stream->regular || len < PIPE_BUF ? len : PIPE_BUF; /* a pipe that can be written takes so much */
+                size_t size = stream->regular || len < PIPE_BUF
+                                      ? len
+                                      : PIPE_BUF; /* a pipe that can be written takes so much */
                 ssize_t n;
 
                 while (!stream->regular && !can_write(stream->to)) {
-                        struct pollfd p[2] = { { .fd = stream->to, .events = POLLOUT }, { .fd = s->signal_fd, .events = POLLIN } };
+                        struct pollfd p[2] = {{.fd = stream->to, .events = POLLOUT},
+                                              {.fd = s->signal_fd, .events = POLLIN}};
 
                         if (poll(p, 2, -1) > 0 && p[1].revents)
                                 read_signals(s);
@@ -346,7 +354,8 @@ int session_loop(struct session *s)
         s->stdio->ours = false; /* the process goes on with them */
         s->stdio->in_fd = fd_close(s->stdio->in_fd);
         s->in_open = false;
-        while (sandboxd_client_open_calls(s->ctl->client) > 1) /* signals and sizes that are on their way; not the wait */
+        while (sandboxd_client_open_calls(s->ctl->client) >
+               1) /* signals and sizes that are on their way; not the wait */
                 turn(s);
         return status;
 }

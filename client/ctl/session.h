@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * sandboxctl and a process until one of them ends: copies its stdio, hands signals and window sizes on, and learns how it
- * ended. The order that loses nothing: FIFOs, create, session_begin (which asks for the end before the start), start,
- * session_loop.
+ * sandboxctl and a process until one of them ends: copies its stdio, hands signals and window sizes on, and learns how
+ * it ended. The order that loses nothing: FIFOs, create, session_begin (which asks for the end before the start),
+ * start, session_loop.
  */
 
 #include <signal.h>
@@ -52,5 +52,6 @@ static inline _unused_ void session_deinitp(struct session *s)
 }
 /* Asks for the end of the process, and takes signals over. 0, or -1 (printed). */
 int session_begin(struct session *s);
-/* Until the process has ended and its output is copied, or the user detaches. Returns the exit status for sandboxctl. */
+/* Until the process has ended and its output is copied, or the user detaches. Returns the exit status for sandboxctl.
+ */
 int session_loop(struct session *s);

@@ -6,7 +6,8 @@ static const char *const masked_paths[] = {
         "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
         "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap", NULL,
 };
-static const char *const readonly_paths[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL };
+static const char *const readonly_paths[] = {"/proc/bus",           "/proc/fs", "/proc/irq", "/proc/sys",
+                                             "/proc/sysrq-trigger", NULL};
 
 static char *dump(json_t *json, struct error *err)
 {
@@ -64,7 +65,8 @@ static json_t *annotations_object(const char *const *given, struct error *err)
 
 static json_t *linux_object(const struct spec_params *p, json_t *resources)
 {
-        json_t *namespaces = json_pack("[{s:s}, {s:s}, {s:s}, {s:s}]", "type", "pid", "type", "ipc", "type", "uts", "type", "mount");
+        json_t *namespaces =
+                json_pack("[{s:s}, {s:s}, {s:s}, {s:s}]", "type", "pid", "type", "ipc", "type", "uts", "type", "mount");
         json_t *devices = json_pack("[{s:b, s:s}]", "allow", 0, "access", "rwm"); /* the runtime adds the usual ones */
         char cgroup[3 * LIMIT_ID];
 
@@ -72,8 +74,9 @@ static json_t *linux_object(const struct spec_params *p, json_t *resources)
                 json_array_append_new(namespaces, json_pack("{s:s}", "type", "network"));
         json_object_set_new(resources, "devices", devices);
         snprintf(cgroup, sizeof(cgroup), "/sandboxd/%s/%s", p->ns && *p->ns ? p->ns : "default", p->id);
-        return json_pack("{s:s, s:o, s:o, s:o, s:o}", "cgroupsPath", cgroup, "namespaces", namespaces, "resources", resources,
-                         "maskedPaths", spec_strings(masked_paths), "readonlyPaths", spec_strings(readonly_paths));
+        return json_pack("{s:s, s:o, s:o, s:o, s:o}", "cgroupsPath", cgroup, "namespaces", namespaces, "resources",
+                         resources, "maskedPaths", spec_strings(masked_paths), "readonlyPaths",
+                         spec_strings(readonly_paths));
 }
 
 char *spec_config(const struct spec_params *p, struct error *err)
@@ -86,9 +89,10 @@ char *spec_config(const struct spec_params *p, struct error *err)
 
         if (!resources)
                 return NULL;
-        config = json_pack("{s:s, s:O, s:{s:s, s:b}, s:s, s:O, s:O, s:o}", "ociVersion", "1.0.2", "process", process, "root", "path",
-                           p->rootfs, "readonly", p->readonly, "hostname", p->hostname ? p->hostname : p->id, "mounts", mounts,
-                           "annotations", annotations, "linux", linux_object(p, TAKE(resources)));
+        config = json_pack("{s:s, s:O, s:{s:s, s:b}, s:s, s:O, s:O, s:o}", "ociVersion", "1.0.2", "process", process,
+                           "root", "path", p->rootfs, "readonly", p->readonly, "hostname",
+                           p->hostname ? p->hostname : p->id, "mounts", mounts, "annotations", annotations, "linux",
+                           linux_object(p, TAKE(resources)));
         return dump(config, err);
 }
 
@@ -102,7 +106,8 @@ static json_t *load(const char *text, const char *what, struct error *err)
         if (json)
                 error_set(err, REASON_INVALID_SPEC, "%s is not a JSON object", what);
         else
-                error_set(err, REASON_INVALID_SPEC, "%s is not JSON: line %d, column %d: %s", what, where.line, where.column, where.text);
+                error_set(err, REASON_INVALID_SPEC, "%s is not JSON: line %d, column %d: %s", what, where.line,
+                          where.column, where.text);
         json_decref(json);
         return NULL;
 }

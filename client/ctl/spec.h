@@ -3,8 +3,8 @@
 
 /*
  * config.json of the OCI runtime specification, made from options; the one user of jansson. The defaults are those that
- * people know from docker: its capabilities, masked and read-only paths, mounts and devices; new pid, ipc, uts, mount and
- * network namespaces, the last with nothing but a loopback interface.
+ * people know from docker: its capabilities, masked and read-only paths, mounts and devices; new pid, ipc, uts, mount
+ * and network namespaces, the last with nothing but a loopback interface.
  */
 
 #include <stdbool.h>
@@ -44,7 +44,8 @@ struct spec_params {
 
 /* Each returns JSON text that the caller frees, or NULL with *err (reason INVALID_SPEC or NO_RESOURCES). */
 char *spec_config(const struct spec_params *params, struct error *err);
-/* The process object of `config` (text of a config.json; NULL: the defaults) with what params say. rootfs: to look up users; may be NULL. */
+/* The process object of `config` (text of a config.json; NULL: the defaults) with what params say. rootfs: to look up
+ * users; may be NULL. */
 char *spec_exec(const char *config, const char *rootfs, const struct spec_process *params, struct error *err);
 char *spec_resources(const struct spec_limits *limits, struct error *err);
 /* Checks that a text is a JSON object: 0, or -1 with the line and column in *err. `what` names it. */

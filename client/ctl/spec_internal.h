@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Between the files of spec: builders of the parts of a config.json. Each returns a new reference, or NULL with *err. */
+/* Between the files of spec: builders of the parts of a config.json. Each returns a new reference, or NULL with *err.
+ */
 
 #include <jansson.h>
 #include "client/ctl/spec.h"
@@ -13,7 +14,8 @@ int spec_process_apply(json_t *process, const struct spec_process *p, const char
 json_t *spec_mounts(const struct spec_params *p, struct error *err);
 json_t *spec_resources_object(const struct spec_limits *limits, struct error *err);
 
-/* Looks up "UID[:GID]" or names, in the /etc/passwd and /etc/group of rootfs (never outside of it). home: may be NULL. */
+/* Looks up "UID[:GID]" or names, in the /etc/passwd and /etc/group of rootfs (never outside of it). home: may be NULL.
+ */
 struct spec_user {
         uint32_t uid, gid;
         char home[256];

@@ -10,18 +10,20 @@ struct default_mount {
         const char *options[8];
 };
 static const struct default_mount default_mounts[] = {
-        { "/proc", "proc", "proc", { "nosuid", "noexec", "nodev" } },
-        { "/dev", "tmpfs", "tmpfs", { "nosuid", "strictatime", "mode=755", "size=65536k" } },
-        { "/dev/pts", "devpts", "devpts", { "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5" } },
-        { "/dev/shm", "tmpfs", "shm", { "nosuid", "noexec", "nodev", "mode=1777", "size=65536k" } },
-        { "/dev/mqueue", "mqueue", "mqueue", { "nosuid", "noexec", "nodev" } },
-        { "/sys", "sysfs", "sysfs", { "nosuid", "noexec", "nodev", "ro" } },
+        {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}},
+        {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}},
+        {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
+        {"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}},
+        {"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}},
+        {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}},
 };
-static const struct default_mount cgroup_mount = { "/sys/fs/cgroup", "cgroup", "cgroup", { "nosuid", "noexec", "nodev", "relatime", "ro" } };
+static const struct default_mount cgroup_mount = {
+        "/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", "ro"}};
 
 static json_t *mount_object(const char *target, const char *type, const char *source, json_t *options)
 {
-        return json_pack("{s:s, s:s, s:s, s:o}", "destination", target, "type", type, "source", source, "options", options);
+        return json_pack("{s:s, s:s, s:s, s:o}", "destination", target, "type", type, "source", source, "options",
+                         options);
 }
 
 static void add_default(json_t *mounts, const struct default_mount *m)
@@ -65,7 +67,8 @@ static int add_volume(json_t *mounts, const char *text, struct error *err)
         if (more)
                 *more++ = '\0';
         if (!target)
-                return error_set(err, REASON_INVALID_SPEC, "volume '%s' is not of the form SOURCE:TARGET[:OPTIONS]", text);
+                return error_set(err, REASON_INVALID_SPEC, "volume '%s' is not of the form SOURCE:TARGET[:OPTIONS]",
+                                 text);
         if (check_target(text, target, err) < 0)
                 return -1;
         if (!realpath(copy, real))
@@ -93,7 +96,8 @@ static int add_mount(json_t *mounts, const char *text, struct error *err)
                         type = part + 5;
                 else if (strncmp(part, "source=", 7) == 0 || strncmp(part, "src=", 4) == 0)
                         source = strchr(part, '=') + 1;
-                else if (strncmp(part, "target=", 7) == 0 || strncmp(part, "dst=", 4) == 0 || strncmp(part, "destination=", 12) == 0)
+                else if (strncmp(part, "target=", 7) == 0 || strncmp(part, "dst=", 4) == 0 ||
+                         strncmp(part, "destination=", 12) == 0)
                         target = strchr(part, '=') + 1;
                 else
                         json_array_append_new(options, json_string(strcmp(part, "readonly") == 0 ? "ro" : part));
@@ -102,7 +106,8 @@ static int add_mount(json_t *mounts, const char *text, struct error *err)
                 return -1;
         if (strcmp(type, "bind") == 0) {
                 if (!source || !realpath(source, real))
-                        return error_set_errno(err, REASON_INVALID_SPEC, source ? errno : EINVAL, "mount '%s': its source", text);
+                        return error_set_errno(err, REASON_INVALID_SPEC, source ? errno : EINVAL,
+                                               "mount '%s': its source", text);
                 source = real;
                 json_array_append_new(options, json_string("rbind"));
         }

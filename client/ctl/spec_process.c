@@ -8,16 +8,25 @@
 #include "client/ctl/units.h"
 
 static const char *const default_caps[] = {
-        "CAP_AUDIT_WRITE", "CAP_CHOWN",  "CAP_DAC_OVERRIDE", "CAP_FOWNER",  "CAP_FSETID",  "CAP_KILL",   "CAP_MKNOD",
-        "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT", NULL,
+        "CAP_AUDIT_WRITE", "CAP_CHOWN",   "CAP_DAC_OVERRIDE",     "CAP_FOWNER",     "CAP_FSETID",
+        "CAP_KILL",        "CAP_MKNOD",   "CAP_NET_BIND_SERVICE", "CAP_NET_RAW",    "CAP_SETFCAP",
+        "CAP_SETGID",      "CAP_SETPCAP", "CAP_SETUID",           "CAP_SYS_CHROOT", NULL,
 };
 static const char *const all_caps[] = {
-        "CAP_AUDIT_CONTROL", "CAP_AUDIT_READ", "CAP_AUDIT_WRITE", "CAP_BLOCK_SUSPEND", "CAP_BPF", "CAP_CHECKPOINT_RESTORE", "CAP_CHOWN",
-        "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_KILL", "CAP_LEASE",
-        "CAP_LINUX_IMMUTABLE", "CAP_MAC_ADMIN", "CAP_MAC_OVERRIDE", "CAP_MKNOD", "CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE",
-        "CAP_NET_BROADCAST", "CAP_NET_RAW", "CAP_PERFMON", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYSLOG",
-        "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_CHROOT", "CAP_SYS_MODULE", "CAP_SYS_NICE", "CAP_SYS_PACCT", "CAP_SYS_PTRACE",
-        "CAP_SYS_RAWIO", "CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_WAKE_ALARM", NULL,
+        "CAP_AUDIT_CONTROL",   "CAP_AUDIT_READ",   "CAP_AUDIT_WRITE",
+        "CAP_BLOCK_SUSPEND",   "CAP_BPF",          "CAP_CHECKPOINT_RESTORE",
+        "CAP_CHOWN",           "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH",
+        "CAP_FOWNER",          "CAP_FSETID",       "CAP_IPC_LOCK",
+        "CAP_IPC_OWNER",       "CAP_KILL",         "CAP_LEASE",
+        "CAP_LINUX_IMMUTABLE", "CAP_MAC_ADMIN",    "CAP_MAC_OVERRIDE",
+        "CAP_MKNOD",           "CAP_NET_ADMIN",    "CAP_NET_BIND_SERVICE",
+        "CAP_NET_BROADCAST",   "CAP_NET_RAW",      "CAP_PERFMON",
+        "CAP_SETFCAP",         "CAP_SETGID",       "CAP_SETPCAP",
+        "CAP_SETUID",          "CAP_SYSLOG",       "CAP_SYS_ADMIN",
+        "CAP_SYS_BOOT",        "CAP_SYS_CHROOT",   "CAP_SYS_MODULE",
+        "CAP_SYS_NICE",        "CAP_SYS_PACCT",    "CAP_SYS_PTRACE",
+        "CAP_SYS_RAWIO",       "CAP_SYS_RESOURCE", "CAP_SYS_TIME",
+        "CAP_SYS_TTY_CONFIG",  "CAP_WAKE_ALARM",   NULL,
 };
 static const char *const cap_sets[] = { "bounding", "effective", "permitted", NULL };
 
@@ -70,7 +79,8 @@ static int env_apply(json_t *env, const char *const *given, struct error *err)
                         env_set(env, *given);
                 } else if ((value = getenv(*given))) { /* NAME alone: as we have it, if we do */
                         if (snprintf(text, sizeof(text), "%s=%s", *given, value) >= (int)sizeof(text))
-                                return error_set(err, REASON_INVALID_SPEC, "environment variable %s is too long", *given);
+                                return error_set(err, REASON_INVALID_SPEC, "environment variable %s is too long",
+                                                 *given);
                         env_set(env, text);
                 }
         }
@@ -135,7 +145,8 @@ static int caps_apply(json_t *process, const struct spec_process *p, bool root, 
                         json_array_clear(set);
                         if (caps_change(set, p->cap_add, true, err) < 0)
                                 return -1;
-                } else if (caps_change(set, p->cap_add, true, err) < 0 || caps_change(set, p->cap_drop, false, err) < 0) {
+                } else if (caps_change(set, p->cap_add, true, err) < 0 ||
+                           caps_change(set, p->cap_drop, false, err) < 0) {
                         return -1;
                 }
                 if (!root && strcmp(*name, "bounding") != 0)
@@ -156,8 +167,9 @@ static int limit_value(const char *text, uint64_t *ret)
 /* NAME=SOFT[:HARD] */
 static int ulimit(json_t *rlimits, const char *text, struct error *err)
 {
-        static const char *const names[] = { "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile",
-                                             "nproc", "rss", "rtprio", "rttime", "sigpending", "stack", NULL };
+        static const char *const names[] = {"as",      "core",     "cpu",        "data",   "fsize", "locks",
+                                            "memlock", "msgqueue", "nice",       "nofile", "nproc", "rss",
+                                            "rtprio",  "rttime",   "sigpending", "stack",  NULL};
         const char *const *name = names;
         char value[64] = "", type[32], *hard;
         size_t n = strcspn(text, "=");
@@ -173,8 +185,10 @@ static int ulimit(json_t *rlimits, const char *text, struct error *err)
         else
                 hard = value;
         if (!*name || limit_value(value, &soft_n) < 0 || limit_value(hard, &hard_n) < 0 || soft_n > hard_n)
-                return error_set(err, REASON_INVALID_SPEC,
-                                 "limit '%s' is not of the form NAME=SOFT[:HARD], such as nofile=1024:4096 or core=unlimited", text);
+                return error_set(
+                        err, REASON_INVALID_SPEC,
+                        "limit '%s' is not of the form NAME=SOFT[:HARD], such as nofile=1024:4096 or core=unlimited",
+                        text);
         snprintf(type, sizeof(type), "RLIMIT_%s", *name);
         for (char *c = type; *c; c++)
                 *c = (char)toupper((unsigned char)*c);
@@ -182,7 +196,8 @@ static int ulimit(json_t *rlimits, const char *text, struct error *err)
                 if (strcmp(json_string_value(json_object_get(json_array_get(rlimits, i), "type")), type) == 0)
                         json_array_remove(rlimits, i);
         }
-        json_array_append_new(rlimits, json_pack("{s:s, s:I, s:I}", "type", type, "soft", (json_int_t)soft_n, "hard", (json_int_t)hard_n));
+        json_array_append_new(rlimits, json_pack("{s:s, s:I, s:I}", "type", type, "soft", (json_int_t)soft_n, "hard",
+                                                 (json_int_t)hard_n));
         return 0;
 }
 
@@ -197,7 +212,8 @@ static int user_apply(json_t *process, const struct spec_process *p, const char 
         if (p->user) {
                 if (spec_user_parse(p->user, rootfs, &user, err) < 0)
                         return -1;
-                json_object_set_new(process, "user", json_pack("{s:I, s:I}", "uid", (json_int_t)user.uid, "gid", (json_int_t)user.gid));
+                json_object_set_new(process, "user",
+                                    json_pack("{s:I, s:I}", "uid", (json_int_t)user.uid, "gid", (json_int_t)user.gid));
         }
         if (user.home[0] && !env_has(env, "HOME=")) {
                 snprintf(home, sizeof(home), "HOME=%s", user.home);
@@ -223,7 +239,8 @@ int spec_process_apply(json_t *process, const struct spec_process *p, const char
         if (env_apply(env, p->env, err) < 0)
                 return -1;
         if (p->cwd && p->cwd[0] != '/')
-                return error_set(err, REASON_INVALID_SPEC, "the working directory '%s' is not an absolute path", p->cwd);
+                return error_set(err, REASON_INVALID_SPEC, "the working directory '%s' is not an absolute path",
+                                 p->cwd);
         if (p->cwd)
                 json_object_set_new(process, "cwd", json_string(p->cwd));
         if (user_apply(process, p, rootfs, err) < 0)
@@ -247,10 +264,13 @@ json_t *spec_process_object(const struct spec_process *p, const char *rootfs, st
         json_int_t hard;
 
         getrlimit(RLIMIT_NOFILE, &ours);
-        hard = ours.rlim_max < 1048576 ? (json_int_t)ours.rlim_max : 1048576; /* nobody may be able to give more than we have */
-        process = json_pack("{s:{s:i, s:i}, s:[s], s:[s], s:s, s:{}, s:b, s:[{s:s, s:I, s:I}]}", "user", "uid", 0, "gid", 0, "args", "sh",
-                            "env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "cwd", "/", "capabilities",
-                            "noNewPrivileges", 1, "rlimits", "type", "RLIMIT_NOFILE", "soft", hard < 1024 ? hard : (json_int_t)1024, "hard", hard);
+        hard = ours.rlim_max < 1048576 ? (json_int_t)ours.rlim_max
+                                       : 1048576; /* nobody may be able to give more than we have */
+        process =
+                json_pack("{s:{s:i, s:i}, s:[s], s:[s], s:s, s:{}, s:b, s:[{s:s, s:I, s:I}]}", "user", "uid", 0, "gid",
+                          0, "args", "sh", "env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                          "cwd", "/", "capabilities", "noNewPrivileges", 1, "rlimits", "type", "RLIMIT_NOFILE", "soft",
+                          hard < 1024 ? hard : (json_int_t)1024, "hard", hard);
         for (const char *const *name = cap_sets; process && *name; name++)
                 json_object_set_new(json_object_get(process, "capabilities"), *name, spec_strings(default_caps));
         if (!process) {

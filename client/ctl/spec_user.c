@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Users and groups by name, from the files of a root filesystem that is not trusted: its links lead nowhere outside of it. */
+/* Users and groups by name, from the files of a root filesystem that is not trusted: its links lead nowhere outside of
+ * it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -21,7 +22,8 @@ static void fclosep(FILE **f)
 
 static FILE *open_inside(const char *rootfs, const char *path)
 {
-        struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+        struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+                               .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
         _cleanup_(fd_closep) int root = rootfs ? open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
         int fd = root >= 0 ? (int)syscall(SYS_openat2, root, path, &how, sizeof(how)) : -1;
 
@@ -75,13 +77,15 @@ int spec_user_parse(const char *text, const char *rootfs, struct spec_user *ret,
                 ret->uid = (uint32_t)number;
                 find_user(rootfs, NULL, ret, &ret->gid); /* for its group and home, if it is there */
         } else if (!find_user(rootfs, name, ret, &ret->gid)) {
-                return error_set(err, REASON_INVALID_SPEC, "there is no user '%s' in %s/etc/passwd", name, rootfs ? rootfs : "");
+                return error_set(err, REASON_INVALID_SPEC, "there is no user '%s' in %s/etc/passwd", name,
+                                 rootfs ? rootfs : "");
         }
         if (!colon)
                 return 0;
         if (parse_u64(colon + 1, UINT32_MAX - 1, &number) == 0)
                 ret->gid = (uint32_t)number;
         else if (!find_group(rootfs, colon + 1, &ret->gid))
-                return error_set(err, REASON_INVALID_SPEC, "there is no group '%s' in %s/etc/group", colon + 1, rootfs ? rootfs : "");
+                return error_set(err, REASON_INVALID_SPEC, "there is no group '%s' in %s/etc/group", colon + 1,
+                                 rootfs ? rootfs : "");
         return 0;
 }

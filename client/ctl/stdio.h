@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The FIFOs between sandboxctl and a process, in a directory of mode 0700. As containerd does: the reading ends are open
- * before the daemon is asked for the process, so that nothing it writes is lost; the writing end of stdin after it, when
- * there is a reader.
+ * The FIFOs between sandboxctl and a process, in a directory of mode 0700. As containerd does: the reading ends are
+ * open before the daemon is asked for the process, so that nothing it writes is lost; the writing end of stdin after
+ * it, when there is a reader.
  */
 
 #include <limits.h>
@@ -23,7 +23,8 @@ struct stdio {
 int stdio_make(struct stdio *s, const char *dir, bool in, bool terminal, struct error *err);
 /* Uses FIFOs that are there (for attach); an empty or strange path is left out. */
 int stdio_use(struct stdio *s, const char *in, const char *out, const char *err_path, struct error *err);
-/* After create or exec. A process that has gone already, or a daemon without a reader, is no error: then in_fd stays -1. */
+/* After create or exec. A process that has gone already, or a daemon without a reader, is no error: then in_fd stays
+ * -1. */
 void stdio_open_in(struct stdio *s);
 void stdio_deinit(struct stdio *s);
 static inline _unused_ void stdio_deinitp(struct stdio *s)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The caller's terminal while a process has it: raw, and as it was afterwards; and the keys that leave the process alone. */
+/* The caller's terminal while a process has it: raw, and as it was afterwards; and the keys that leave the process
+ * alone. */
 
 #include <stdbool.h>
 #include <stddef.h>

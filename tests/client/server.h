@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A server for one connection at a time, driven by hand from the thread of the test: so a test decides at which byte it dies,
- * and nothing depends on timing. Every wait is for an event, with 10 s as the limit of a broken test.
+ * A server for one connection at a time, driven by hand from the thread of the test: so a test decides at which byte it
+ * dies, and nothing depends on timing. Every wait is for an event, with 10 s as the limit of a broken test.
  */
 
 #include "base/buf.h"
@@ -28,7 +28,8 @@ void server_unlisten(struct server *s); /* closes and removes the socket */
 void server_hang_up(struct server *s);
 void server_deinit(struct server *s);
 
-/* Waits until the client or the server can do something, at most for the client's timeout, and lets both do it. c may be NULL. */
+/* Waits until the client or the server can do something, at most for the client's timeout, and lets both do it. c may
+ * be NULL. */
 void server_turn(struct server *s, struct sandboxd_client *c);
 /* Turns until a whole request is there, and takes it: its payload is appended to *ret. Returns its number. */
 uint32_t server_await(struct server *s, struct sandboxd_client *c, struct buf *ret);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fake-sandboxd SOCKET BUNDLES: a daemon for tests of sandboxctl. "Containers" are plain processes: those of config.json's
- * args, with the FIFOs of create. No sandboxes, no root, nothing durable: what it is asked is what is tested. A few
- * canned containers exist from the start. What update, resize, pause and the rest were given is printed on standard output.
+ * fake-sandboxd SOCKET BUNDLES: a daemon for tests of sandboxctl. "Containers" are plain processes: those of
+ * config.json's args, with the FIFOs of create. No sandboxes, no root, nothing durable: what it is asked is what is
+ * tested. A few canned containers exist from the start. What update, resize, pause and the rest were given is printed
+ * on standard output.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -68,7 +69,6 @@ struct call {
         struct conn *conn;
         uint32_t wire_id;
         struct rpc_request request;
-        struct arena *arena;
 };
 
 static void send_payload(struct conn *conn, uint32_t wire_id, const struct buf *payload)
@@ -92,9 +92,9 @@ static void reply(const struct call *call, const void *result)
 static void refuse(const struct call *call, enum reason reason, const char *message)
 {
         _cleanup_(buf_deinit) struct buf payload = BUF_NULL;
-        struct error err = { .reason = (int)reason };
+        struct error err;
 
-        snprintf(err.message, sizeof(err.message), "%s", message);
+        error_set(&err, (int)reason, "%s", message);
         rpc_response_encode_error(call->request.id, &err, &payload);
         send_payload(call->conn, call->wire_id, &payload);
 }
@@ -105,8 +105,14 @@ static void add_event(struct fake *f, const char *kind, const struct process *p)
 
         strcpy(f->event_ids[i], p->id);
         strcpy(f->event_execs[i], p->exec_id);
-        f->events[i] = (struct event){ .seq = i + 1, .time = clock_realtime_ns(), .kind = kind, .ns = "default", .id = f->event_ids[i],
-                                       .exec_id = f->event_execs[i], .exit_known = true, .exit_status = (uint32_t)p->exit_status };
+        f->events[i] = (struct event){.seq = i + 1,
+                                      .time = clock_realtime_ns(),
+                                      .kind = kind,
+                                      .ns = "default",
+                                      .id = f->event_ids[i],
+                                      .exec_id = f->event_execs[i],
+                                      .exit_known = true,
+                                      .exit_status = (uint32_t)p->exit_status};
 }
 
 static struct process *find(struct fake *f, const char *ns, const char *id, const char *exec_id)
@@ -114,7 +120,8 @@ static struct process *find(struct fake *f, const char *ns, const char *id, cons
         for (size_t i = 0; i < MAX; i++) {
                 struct process *p = &f->processes[i];
 
-                if (p->used && strcmp(p->id, id) == 0 && strcmp(p->exec_id, exec_id) == 0 && strcmp(p->ns, ns[0] ? ns : "default") == 0)
+                if (p->used && strcmp(p->id, id) == 0 && strcmp(p->exec_id, exec_id) == 0 &&
+                    strcmp(p->ns, ns[0] ? ns : "default") == 0)
                         return p;
         }
         return NULL;
@@ -127,8 +134,14 @@ static struct process *add(struct fake *f, const char *ns, const char *id, const
 
                 if (p->used)
                         continue;
-                *p = (struct process){ .used = true, .status = "created", .in = -1, .out = -1, .err = -1, .keep_in = -1, .keep_out = -1,
-                                       .keep_err = -1 };
+                *p = (struct process){.used = true,
+                                      .status = "created",
+                                      .in = -1,
+                                      .out = -1,
+                                      .err = -1,
+                                      .keep_in = -1,
+                                      .keep_out = -1,
+                                      .keep_err = -1};
                 strcpy(p->id, id);
                 strcpy(p->exec_id, exec_id);
                 strcpy(p->ns, ns[0] ? ns : "default");
@@ -184,9 +197,12 @@ static void take_args(struct process *p, json_t *process)
 
 static void tell_end(struct fake *f, struct process *p)
 {
-        struct exit_result result = { .pid = (uint32_t)p->pid, .exit_known = true, .exit_status = (uint32_t)p->exit_status,
-                                      .exited_at = clock_realtime_ns(), .oom_killed = p->oom,
-                                      .cause = p->oom ? "killed: container reached its memory limit of 16 MiB" : "" };
+        struct exit_result result = {.pid = (uint32_t)p->pid,
+                                     .exit_known = true,
+                                     .exit_status = (uint32_t)p->exit_status,
+                                     .exited_at = clock_realtime_ns(),
+                                     .oom_killed = p->oom,
+                                     .cause = p->oom ? "killed: container reached its memory limit of 16 MiB" : ""};
 
         for (size_t i = 0; i < MAX; i++) {
                 struct waiter *w = &f->waiters[i];
@@ -243,12 +259,23 @@ static void reap(struct fake *f)
 
 static void describe(const struct process *p, struct state_result *ret, struct process_state *init)
 {
-        *init = (struct process_state){ .exec_id = p->exec_id, .status = p->status, .pid = (uint32_t)p->pid, .exit_known = true,
-                                        .exit_status = (uint32_t)p->exit_status, .stdin_path = p->in_path,
-                                        .stdout_path = p->out_path, .stderr_path = p->err_path,
-                                        .exited_at = strcmp(p->status, "stopped") == 0 ? clock_realtime_ns() : 0 };
-        *ret = (struct state_result){ .ns = p->ns, .id = p->id, .bundle = p->bundle, .runtime = "runc", .detail = p->status,
-                                      .process = init, .oom_killed = p->oom, .created_at = clock_realtime_ns() };
+        *init = (struct process_state){.exec_id = p->exec_id,
+                                       .status = p->status,
+                                       .pid = (uint32_t)p->pid,
+                                       .exit_known = true,
+                                       .exit_status = (uint32_t)p->exit_status,
+                                       .stdin_path = p->in_path,
+                                       .stdout_path = p->out_path,
+                                       .stderr_path = p->err_path,
+                                       .exited_at = strcmp(p->status, "stopped") == 0 ? clock_realtime_ns() : 0};
+        *ret = (struct state_result){.ns = p->ns,
+                                     .id = p->id,
+                                     .bundle = p->bundle,
+                                     .runtime = "runc",
+                                     .detail = p->status,
+                                     .process = init,
+                                     .oom_killed = p->oom,
+                                     .created_at = clock_realtime_ns()};
 }
 
 static void do_list(struct call *call)
@@ -272,8 +299,9 @@ static void do_list(struct call *call)
 
 static void do_info(struct call *call)
 {
-        struct runtime_info runtimes[] = { { .name = "runc", .type = "oci", .path = "/usr/bin/runc", .is_default = true, .available = true },
-                                           { .name = "runsc", .type = "runsc", .path = "/usr/bin/runsc" } };
+        struct runtime_info runtimes[] = {
+                {.name = "runc", .type = "oci", .path = "/usr/bin/runc", .is_default = true, .available = true},
+                {.name = "runsc", .type = "runsc", .path = "/usr/bin/runsc"}};
         struct info_result result = { .version = "fake", .pid = (uint32_t)getpid(), .bundles = call->fake->bundles,
                                       .event_seq = call->fake->n_events, .runtimes = { runtimes, 2 } };
 
@@ -370,7 +398,8 @@ static void do_kill(struct call *call, const struct process *p)
 {
         const struct kill_params *params = call->request.params;
 
-        printf("kill %s%s%s %u%s\n", p->id, p->exec_id[0] ? "/" : "", p->exec_id, params->signal, params->all ? " all" : "");
+        printf("kill %s%s%s %u%s\n", p->id, p->exec_id[0] ? "/" : "", p->exec_id, params->signal,
+               params->all ? " all" : "");
         if (p->pid > 0 && strcmp(p->status, "running") == 0)
                 kill(p->pid, (int)params->signal);
         reply(call, &nothing);
@@ -395,14 +424,19 @@ static void do_stats(struct call *call, const struct process *p)
         struct mem_entry memory = { .usage = 8 << 20, .limit = 16 << 20 };
         uint64_t now = clock_realtime_ns();
 
-        reply(call, &(struct stats_result){ .id = p->id, .ns = p->ns, .read_at = now, .cpu_total_ns = now / 2, .memory = &memory,
-                                            .pids_current = 3 });
+        reply(call, &(struct stats_result){.id = p->id,
+                                           .ns = p->ns,
+                                           .read_at = now,
+                                           .cpu_total_ns = now / 2,
+                                           .memory = &memory,
+                                           .pids_current = 3});
 }
 
 static void do_ps(struct call *call, const struct process *p)
 {
         struct ps_row host = { .pid = (uint32_t)getpid() };
-        struct ps_row inside = { .pid = 7, .ppid = 1, .uid = 5, .cmd = "nginx: worker", .tty = "?", .time = "1s", .stime = "10:00" };
+        struct ps_row inside = {
+                .pid = 7, .ppid = 1, .uid = 5, .cmd = "nginx: worker", .tty = "?", .time = "1s", .stime = "10:00"};
         bool runsc = strcmp(p->id, "sandboxed") == 0;
 
         reply(call, &(struct ps_result){ .host = !runsc, .rows = { runsc ? &inside : &host, 1 } });
@@ -452,7 +486,8 @@ static void on_process(struct call *call, struct process *p)
                 reply(call, &nothing);
                 break;
         case METHOD_UPDATE:
-                printf("update %s %.*s\n", p->id, (int)((const struct update_params *)call->request.params)->resources.len,
+                printf("update %s %.*s\n", p->id,
+                       (int)((const struct update_params *)call->request.params)->resources.len,
                        (const char *)((const struct update_params *)call->request.params)->resources.data);
                 reply(call, &nothing);
                 break;
@@ -468,30 +503,20 @@ static void on_process(struct call *call, struct process *p)
 
 static void on_request(struct call *call)
 {
-        const struct target *target = call->request.params; /* owner, ns, id, exec_id begin the parameters of the rest, but: */
-        struct process *p;
+        static void (*const without_process[METHOD_N])(struct call *) = {
+                [METHOD_INFO] = do_info, [METHOD_LIST] = do_list,          [METHOD_CREATE] = do_create,
+                [METHOD_EXEC] = do_exec, [METHOD_EVENTS_READ] = do_events,
+        };
+        enum method_id id = call->request.method->id;
+        const struct target *target = call->request.params; /* so begin the parameters of the rest, but for exec_id */
         const char *exec_id;
+        struct process *p;
 
-        switch (call->request.method->id) {
-        case METHOD_INFO:
-                do_info(call);
+        if (without_process[id]) {
+                without_process[id](call);
                 return;
-        case METHOD_LIST:
-                do_list(call);
-                return;
-        case METHOD_CREATE:
-                do_create(call);
-                return;
-        case METHOD_EXEC:
-                do_exec(call);
-                return;
-        case METHOD_EVENTS_READ:
-                do_events(call);
-                return;
-        default:
-                break;
         }
-        exec_id = call->request.method->id == METHOD_UPDATE || call->request.method->id == METHOD_CHECKPOINT ? "" : target->exec_id;
+        exec_id = id == METHOD_UPDATE || id == METHOD_CHECKPOINT ? "" : target->exec_id;
         p = find(call->fake, target->ns, target->id, exec_id);
         if (!p)
                 refuse(call, exec_id[0] ? REASON_PROCESS_NOT_FOUND : REASON_NOT_FOUND, "there is no such container");
@@ -518,7 +543,7 @@ static void on_readable(struct fake *f, struct conn *conn)
         }
         while (conn->greeted && frame_next(&conn->in, LIMIT_MESSAGE, &frame) == 1) {
                 _cleanup_(arena_freep) struct arena *a = arena_new();
-                struct call call = { .fake = f, .conn = conn, .wire_id = frame.id, .arena = a };
+                struct call call = { .fake = f, .conn = conn, .wire_id = frame.id };
                 struct error err = ERROR_NULL;
 
                 if (rpc_request_decode(frame.payload, frame.len, a, &call.request, &err) < 0)
@@ -532,7 +557,7 @@ static void on_readable(struct fake *f, struct conn *conn)
 
 static void turn(struct fake *f)
 {
-        struct pollfd p[MAX + 2] = { { .fd = f->listen_fd, .events = POLLIN }, { .fd = f->signal_fd, .events = POLLIN } };
+        struct pollfd p[MAX + 2] = {{.fd = f->listen_fd, .events = POLLIN}, {.fd = f->signal_fd, .events = POLLIN}};
         struct signalfd_siginfo info;
 
         for (size_t i = 0; i < MAX; i++)
@@ -545,11 +570,9 @@ static void turn(struct fake *f)
                 if (p[i + 2].revents)
                         on_readable(f, &f->conns[i]);
         }
-        for (size_t i = 0; p[0].revents && i < MAX; i++) {
-                if (f->conns[i].fd >= 0)
-                        continue;
-                f->conns[i].fd = accept4(f->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-                break;
+        for (size_t i = 0; p[0].revents && i < MAX; i++) { /* as many as wait (the listener does not block) */
+                if (f->conns[i].fd < 0)
+                        f->conns[i].fd = accept4(f->listen_fd, NULL, NULL, SOCK_CLOEXEC);
         }
 }
 

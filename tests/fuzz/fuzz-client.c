@@ -52,7 +52,8 @@ static void check_frames(const uint8_t *data, size_t size, size_t cut)
                 FUZZ_CHECK(ra == rb);
                 if (ra <= 0)
                         break;
-                FUZZ_CHECK(a.id == b.id && a.len == b.len && a.size == a.len + FRAME_HEADER + FRAME_ID && a.size <= buf_len(&whole));
+                FUZZ_CHECK(a.id == b.id && a.len == b.len && a.size == a.len + FRAME_HEADER + FRAME_ID &&
+                           a.size <= buf_len(&whole));
                 FUZZ_CHECK(memcmp(a.payload, b.payload, a.len) == 0);
                 buf_consume(&whole, a.size);
                 buf_consume(&parts, b.size);

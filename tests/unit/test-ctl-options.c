@@ -37,7 +37,8 @@ static void test_options(void **state)
         assert_string_equal(args.words[1], "db");
         args_deinit(&args);
 
-        assert_int_equal(PARSE(&args, "run", "-itm16M", "-e", "A=1", "--env=B=2", "-eC", "--rootfs", "/r", "--", "sh"), 0);
+        assert_int_equal(PARSE(&args, "run", "-itm16M", "-e", "A=1", "--env=B=2", "-eC", "--rootfs", "/r", "--", "sh"),
+                         0);
         assert_true(args_has(&args, "interactive") && args_has(&args, "tty"));
         assert_string_equal(args_get(&args, "memory"), "16M");
         assert_string_equal(args_next(&args, "env", &i), "A=1");
@@ -77,8 +78,8 @@ static void test_command_lines(void **state)
 static void test_refused(void **state)
 {
         static const char *const lines[][4] = {
-                { "nope" },          { "list", "--nope" },     { "list", "-Z" }, { "kill", "--signal" }, { "kill", "-s" },
-                { "list", "--quiet=1" }, { "--bad", "list" },
+                {"nope"},       {"list", "--nope"},    {"list", "-Z"},    {"kill", "--signal"},
+                {"kill", "-s"}, {"list", "--quiet=1"}, {"--bad", "list"},
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
@@ -102,7 +103,8 @@ static void check_table(const struct option_desc *table)
                         assert_string_not_equal(table->name, other->name);
                         assert_false(table->letter && table->letter == other->letter);
                 }
-                for (const struct option_desc *global = global_options; table < global_options || table > global_options + 10; global++) {
+                for (const struct option_desc *global = global_options;
+                     table < global_options || table > global_options + 10; global++) {
                         if (!global->name)
                                 break;
                         assert_string_not_equal(table->name, global->name);

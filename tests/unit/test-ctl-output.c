@@ -24,7 +24,7 @@ static void print_state(FILE *f)
 {
         struct kv labels[] = { { "quote\"", "back\\slash" }, { "new\nline", "tab\tbell\a and \xc3\xa4" } };
         struct process_state process = { .status = "running", .pid = 4294967295U, .exit_known = true };
-        struct state_result s = { .id = "web", .process = &process, .created_at = UINT64_MAX / 2, .labels = { labels, 2 } };
+        struct state_result s = {.id = "web", .process = &process, .created_at = UINT64_MAX / 2, .labels = {labels, 2}};
 
         out_message(f, &desc_state_result, &s, 0);
 }
@@ -54,7 +54,8 @@ static void test_json(void **state)
         assert_string_equal(json_string_value(json_object_get(json_array_get(labels, 0), "key")), "quote\"");
         assert_string_equal(json_string_value(json_object_get(json_array_get(labels, 0), "value")), "back\\slash");
         assert_string_equal(json_string_value(json_object_get(json_array_get(labels, 1), "key")), "new\nline");
-        assert_string_equal(json_string_value(json_object_get(json_array_get(labels, 1), "value")), "tab\tbell\a and \xc3\xa4");
+        assert_string_equal(json_string_value(json_object_get(json_array_get(labels, 1), "value")),
+                            "tab\tbell\a and \xc3\xa4");
         json_decref(json);
 }
 
@@ -62,7 +63,8 @@ static void test_json_on_one_line(void **state)
 {
         _cleanup_(freep) char *text = printed(print_mount);
 
-        assert_string_equal(text, "{\"type\": \"bind\", \"source\": \"\", \"target\": \"\", \"options\": [\"ro\", \"\"]}");
+        assert_string_equal(text,
+                            "{\"type\": \"bind\", \"source\": \"\", \"target\": \"\", \"options\": [\"ro\", \"\"]}");
 }
 
 static bool color;

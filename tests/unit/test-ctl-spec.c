@@ -41,7 +41,8 @@ static json_t *at(json_t *json, const char *path)
 static bool has(json_t *array, const char *text)
 {
         for (size_t i = 0; i < json_array_size(array); i++) {
-                if (json_is_string(json_array_get(array, i)) && strcmp(json_string_value(json_array_get(array, i)), text) == 0)
+                if (json_is_string(json_array_get(array, i)) &&
+                    strcmp(json_string_value(json_array_get(array, i)), text) == 0)
                         return true;
         }
         return false;
@@ -91,11 +92,23 @@ static void test_options(void **state)
 {
         char ls[] = "ls", l[] = "-l", *argv[] = { ls, l, NULL };
         struct spec_params params = {
-                .rootfs = "/r", .id = "web", .ns = "prod", .hostname = "host", .readonly = true, .host_net = true, .cgroup_mount = true,
-                .limits = { .memory = 16 << 20, .swap = 32 << 20, .cpus = 1500, .cpu_shares = 512, .pids = 7 },
-                .process = { .argv = argv, .env = LIST("A=1", "PATH=/bin", "A=2"), .cwd = "/tmp", .user = "5:6", .terminal = true,
-                             .cap_add = LIST("net_admin"), .cap_drop = LIST("CAP_MKNOD"), .ulimits = LIST("nofile=10:20", "core=unlimited"),
-                             .allow_new_privileges = true },
+                .rootfs = "/r",
+                .id = "web",
+                .ns = "prod",
+                .hostname = "host",
+                .readonly = true,
+                .host_net = true,
+                .cgroup_mount = true,
+                .limits = {.memory = 16 << 20, .swap = 32 << 20, .cpus = 1500, .cpu_shares = 512, .pids = 7},
+                .process = {.argv = argv,
+                            .env = LIST("A=1", "PATH=/bin", "A=2"),
+                            .cwd = "/tmp",
+                            .user = "5:6",
+                            .terminal = true,
+                            .cap_add = LIST("net_admin"),
+                            .cap_drop = LIST("CAP_MKNOD"),
+                            .ulimits = LIST("nofile=10:20", "core=unlimited"),
+                            .allow_new_privileges = true},
                 .volumes = LIST("/etc:/mnt/etc:ro"),
                 .mounts = LIST("type=tmpfs,target=/scratch,size=1m", "src=/usr,dst=/mnt/usr,readonly"),
                 .annotations = LIST("io.example/key=value=with=equals"),
@@ -111,8 +124,12 @@ static void test_options(void **state)
         assert_false(has(at(json, "process.capabilities.bounding"), "CAP_MKNOD"));
         assert_int_equal(json_array_size(at(json, "process.capabilities.effective")), 0); /* not root */
         assert_int_equal(json_array_size(at(json, "process.rlimits")), 2);
-        assert_int_equal(json_integer_value(json_object_get(find(at(json, "process.rlimits"), "type", "RLIMIT_NOFILE"), "hard")), 20);
-        assert_int_equal(json_integer_value(json_object_get(find(at(json, "process.rlimits"), "type", "RLIMIT_CORE"), "soft")), INT64_MAX);
+        assert_int_equal(
+                json_integer_value(json_object_get(find(at(json, "process.rlimits"), "type", "RLIMIT_NOFILE"), "hard")),
+                20);
+        assert_int_equal(
+                json_integer_value(json_object_get(find(at(json, "process.rlimits"), "type", "RLIMIT_CORE"), "soft")),
+                INT64_MAX);
         assert_true(json_is_false(at(json, "process.noNewPrivileges")));
         assert_string_equal(json_string_value(at(json, "linux.cgroupsPath")), "/sandboxd/prod/web");
         assert_null(find(at(json, "linux.namespaces"), "type", "network"));
@@ -129,7 +146,8 @@ static void test_options(void **state)
         assert_string_equal(json_string_value(json_object_get(m, "type")), "tmpfs");
         assert_true(has(json_object_get(m, "options"), "size=1m"));
         assert_true(has(json_object_get(find(at(json, "mounts"), "destination", "/mnt/usr"), "options"), "ro"));
-        assert_string_equal(json_string_value(json_object_get(at(json, "annotations"), "io.example/key")), "value=with=equals");
+        assert_string_equal(json_string_value(json_object_get(at(json, "annotations"), "io.example/key")),
+                            "value=with=equals");
         json_decref(json);
 }
 
@@ -233,7 +251,8 @@ static void test_users(void **state)
 
 static void test_exec(void **state)
 {
-        static const char text[] = "{\"process\": {\"args\": [\"init\"], \"cwd\": \"/srv\", \"env\": [\"A=1\"], \"user\": {\"uid\": 3, \"gid\": 4},"
+        static const char text[] = "{\"process\": {\"args\": [\"init\"], \"cwd\": \"/srv\", \"env\": [\"A=1\"], "
+                                   "\"user\": {\"uid\": 3, \"gid\": 4},"
                                    "\"apparmorProfile\": \"p\", \"capabilities\": {\"effective\": [\"CAP_KILL\"]}}}";
         char ps[] = "ps", *argv[] = { ps, NULL };
         struct spec_process process = { .argv = argv, .env = LIST("B=2") };
