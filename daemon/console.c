@@ -46,6 +46,7 @@ struct console {
         struct end in, out;     /* the client's */
         struct buf to_master, to_client;
         struct watch_timer reopen;
+        struct watch_timer linger; /* after console_release */
         uint64_t reopen_ns;     /* 0: the slave is open, as far as is known */
         uint32_t width, height; /* 0: not set */
         bool has_client;        /* console_set_client was called: before it nothing is read */
@@ -307,6 +308,11 @@ static void on_listener(struct watch_fd *w, unsigned events)
 
 /* --- for the owner --- */
 
+static void linger_over(struct watch_timer *w)
+{
+        console_free(container_of(w, struct console, linger));
+}
+
 int console_new(struct console **ret, struct loop *loop, const char *path, uint32_t width, uint32_t height, struct error *err)
 {
         _cleanup_(console_freep) struct console *c = calloc(1, sizeof(*c));
@@ -323,6 +329,7 @@ int console_new(struct console **ret, struct loop *loop, const char *path, uint3
         end_init(&c->in, loop, on_in);
         end_init(&c->out, loop, on_out);
         watch_timer_init(&c->reopen, loop, on_reopen);
+        watch_timer_init(&c->linger, c->loop, linger_over);
         deferred_init(&c->tell, loop, on_tell);
         c->path = strdup(path);
         if (!c->path)
@@ -346,6 +353,7 @@ struct console *console_free(struct console *c)
         end_close(&c->in);
         end_close(&c->out);
         watch_timer_stop(&c->reopen);
+        watch_timer_stop(&c->linger);
         deferred_cancel(&c->tell);
         buf_deinit(&c->to_master);
         buf_deinit(&c->to_client);
@@ -395,6 +403,22 @@ void console_close_stdin(struct console *c)
 {
         c->closing_stdin = true;
         console_settle(c);
+}
+
+static void linger_drained(void *data)
+{
+        console_free(data);
+}
+
+void console_release(struct console *c)
+{
+        if (!c || c->drained || !c->draining) {
+                console_free(c);
+                return;
+        }
+        c->on_drained = linger_drained;
+        c->data = c;
+        watch_timer_arm(&c->linger, CONSOLE_LINGER_NS);
 }
 
 void console_drain(struct console *c, console_fn fn, void *data)

@@ -21,6 +21,10 @@ typedef void (*console_fn)(void *data);
 int console_new(struct console **ret, struct loop *loop, const char *path, uint32_t width, uint32_t height, struct error *err);
 struct console *console_free(struct console *c); /* removes the socket */
 DEFINE_CLEANUP(struct console *, console_free)
+/* The owner goes: what is still being drained gets this long to reach the client, as long as containerd's Go shims give it;
+ * then the console frees itself. */
+#define CONSOLE_LINGER_NS (UINT64_C(2) * 1000000000)
+void console_release(struct console *c);
 const char *console_path(const struct console *c);
 /* The client's ends (consumed; -1: none; non-blocking, opened O_RDWR so that a client may come and go). */
 void console_set_client(struct console *c, int in_fd, int out_fd);

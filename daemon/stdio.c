@@ -121,7 +121,8 @@ void stdio_deinit(struct stdio *s)
         s->keep_out = fd_close(s->keep_out);
         s->keep_err = fd_close(s->keep_err);
         s->stdin_writer = fd_close(s->stdin_writer);
-        s->console = console_free(s->console);
+        console_release(s->console);
+        s->console = NULL;
         s->logger = logger_release(s->logger);
         s->arena = arena_free(s->arena);
 }
