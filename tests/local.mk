@@ -151,6 +151,17 @@ tests_unit_test_mountinfo_LDADD = $(UNIT_BASE)
 UNIT_TESTS += tests/unit/test-lifecycle
 tests_unit_test_lifecycle_LDADD = $(UNIT_DAEMON)
 
+UNIT_TESTS += tests/unit/test-answers
+tests_unit_test_answers_LDADD = $(UNIT_DAEMON)
+
+UNIT_TESTS += tests/unit/test-request
+FAKE_TRANSPORT = tests/lib/fake-transport.c tests/lib/fake-transport.h
+tests_unit_test_request_SOURCES = tests/unit/test-request.c $(FAKE_TRANSPORT)
+tests_unit_test_request_LDADD = $(UNIT_DAEMON)
+
+UNIT_TESTS += tests/unit/test-sp
+tests_unit_test_sp_LDADD = $(UNIT_DAEMON)
+
 UNIT_TESTS += tests/unit/test-transport
 tests_unit_test_transport_LDADD = $(UNIT_DAEMON)
 

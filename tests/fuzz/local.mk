@@ -36,6 +36,14 @@ tests_fuzz_fuzz_record_SOURCES = tests/fuzz/fuzz-record.c tests/lib/fill.c tests
 tests_fuzz_fuzz_record_LDADD = libdaemon.la
 tests_fuzz_fuzz_record_LDFLAGS = $(LIBFUZZER)
 
+FUZZ_CHECKS += tests/fuzz/check-request
+tests_fuzz_check_request_SOURCES = tests/fuzz/fuzz-request.c tests/fuzz/standalone.c $(FAKE_TRANSPORT) $(FUZZ_COMMON)
+tests_fuzz_check_request_LDADD = libdaemon.la
+FUZZERS += tests/fuzz/fuzz-request
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz-request.c $(FAKE_TRANSPORT) $(FUZZ_COMMON)
+tests_fuzz_fuzz_request_LDADD = libdaemon.la
+tests_fuzz_fuzz_request_LDFLAGS = $(LIBFUZZER)
+
 FUZZ_CHECKS += tests/fuzz/check-segment
 tests_fuzz_check_segment_SOURCES = tests/fuzz/fuzz-segment.c tests/fuzz/standalone.c $(FUZZ_COMMON)
 tests_fuzz_check_segment_LDADD = libdaemon.la
