@@ -24,7 +24,6 @@
 #define MAX 32
 
 static const struct empty nothing;
-
 struct conn {
         int fd;
         bool greeted;
@@ -523,8 +522,6 @@ static void on_request(struct call *call)
         else
                 on_process(call, p);
 }
-
-/* --- connections --- */
 
 static void on_readable(struct fake *f, struct conn *conn)
 {
