@@ -15,7 +15,7 @@
 #include <utlist.h>
 #include "base/buf.h"
 #include "base/fd.h"
-#include "keeper/keeper.h"
+#include "proto/keeper.h"
 #include "proto/proto.h"
 
 #define BATCH 256         /* records read in one turn */

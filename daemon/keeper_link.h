@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What is above the daemon: sandboxd-keeper (statuses of processes that it reaped for us, keeper/keeper.h), and whoever
+ * What is above the daemon: sandboxd-keeper (statuses of processes that it reaped for us, proto/keeper.h), and whoever
  * listens at NOTIFY_SOCKET and stores descriptors (the keeper, or systemd itself). All of it is optional: without, the
  * calls do nothing and the backlog ends at once. The environment's variables are taken and unset, so that no child of
  * ours believes that they are meant for it. Nothing here blocks: what a socket does not take is queued.

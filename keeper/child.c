@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "keeper/keeper.h"
+#include "proto/keeper.h"
 
 #define BACKOFF_FIRST_NS (10 * NSEC_PER_MSEC)
 #define BACKOFF_MAX_NS (5 * NSEC_PER_SEC)

@@ -3,7 +3,6 @@ sbin_PROGRAMS += sandboxd-keeper
 noinst_LTLIBRARIES += libkeeper.la
 libkeeper_la_SOURCES = \
 	keeper/child.c keeper/child.h \
-	keeper/keeper.h \
 	keeper/loop.c keeper/loop.h \
 	keeper/notify.c keeper/notify.h \
 	keeper/statuses.c keeper/statuses.h \

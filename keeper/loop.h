@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 #include "keeper/child.h"
-#include "keeper/keeper.h"
+#include "proto/keeper.h"
 #include "keeper/statuses.h"
 #include "keeper/store.h"
 #include "keeper/upstream.h"

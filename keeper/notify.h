@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include "keeper/keeper.h"
+#include "proto/keeper.h"
 
 #define NOTIFY_MAX 4096 /* bytes of a datagram; longer ones are ignored */
 #define NOTIFY_STATUS_MAX 256

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include "keeper/keeper.h"
+#include "proto/keeper.h"
 
 /* One environment string is at most 131,072 bytes, and LISTEN_FDNAMES takes 9 for each. */
 #define STORE_MAX_LIMIT 14000U

@@ -9,6 +9,7 @@ libproto_la_SOURCES = \
 	proto/field.c proto/field.h \
 	proto/front.h \
 	proto/ids.c \
+	proto/keeper.h \
 	proto/limits.h \
 	proto/messages.def \
 	proto/methods.def \

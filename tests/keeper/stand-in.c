@@ -35,7 +35,7 @@
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/fd.h"
-#include "keeper/keeper.h"
+#include "proto/keeper.h"
 
 struct stand_in {
         const char *dir;

@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include "base/fd.h"
 #include "daemon/keeper_link.h"
-#include "keeper/keeper.h"
+#include "proto/keeper.h"
 
 /* The keeper's side of it. */
 struct rig {
