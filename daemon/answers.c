@@ -192,7 +192,7 @@ static const uint8_t id_zero_head[] = { 0x94, 0x01, 0x00 };
 
 int answer_with_id(const void *response, size_t len, uint32_t id, struct buf *ret)
 {
-        uint8_t head[7] = { id_zero_head[0], id_zero_head[1], 0xce, (uint8_t)(id >> 24),
+        uint8_t head[7] = { id_zero_head[0],     id_zero_head[1],    0xce,       (uint8_t)(id >> 24),
                             (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id };
 
         if (len <= sizeof(id_zero_head) || memcmp(response, id_zero_head, sizeof(id_zero_head)) != 0)

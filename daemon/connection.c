@@ -15,9 +15,9 @@
 #include "base/log.h"
 #include "daemon/transport_internal.h"
 
-#define READ_MIN 512                   /* what an idle connection has as its buffer */
-#define READ_MAX (256U * 1024)         /* a large message's memory grows with what has come of it */
-#define UNSENT_MAX (64U * 1024 * 1024) /* bytes of answers that one uid (not root) does not read */
+#define READ_MIN    512                 /* what an idle connection has as its buffer */
+#define READ_MAX    (256U * 1024)       /* a large message's memory grows with what has come of it */
+#define UNSENT_MAX  (64U * 1024 * 1024) /* bytes of answers that one uid (not root) does not read */
 #define GREETING_NS (10 * NSEC_PER_SEC) /* how long a client may take to greet */
 
 /* --- users --- */
@@ -236,8 +236,8 @@ void transport_reply(struct transport_request **reqp, const void *data, size_t l
         if (c->user->uid == 0 || c->user->unsent + total <= UNSENT_MAX)
                 a = answer_new(total);
         if (!a) { /* an answer is never left out on a live connection: the client repeats on a new one */
-                log_warn("no memory for the answers that pid %d of uid %u does not read: closing its connection", (int)c->peer.pid,
-                         (unsigned)c->peer.uid);
+                log_warn("no memory for the answers that pid %d of uid %u does not read: closing its connection",
+                         (int)c->peer.pid, (unsigned)c->peer.uid);
                 c->transport->stats.unsent++;
                 connection_close(c);
                 request_release(req);
@@ -329,7 +329,8 @@ static void connection_read(struct connection *c, size_t missing)
                 connection_close(c);
 }
 
-/* Handles what has come, as far as there is room; then reads on. What there is no room for waits in the client's socket. */
+/* Handles what has come, as far as there is room; then reads on. What there is no room for waits in the client's
+ * socket. */
 static void connection_input(struct connection *c)
 {
         struct transport *t = c->transport;

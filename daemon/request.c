@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * From a message to its handler, and back. A message that fails on the way (malformed, not allowed, over quota) is answered
- * here and never becomes a request. A request is charged to its user from then until it is freed.
+ * From a message to its handler, and back. A message that fails on the way (malformed, not allowed, over quota) is
+ * answered here and never becomes a request. A request is charged to its user from then until it is freed.
  *
- * Of several open requests with one key (user and request id) the first is the leader and runs; the others are its followers:
- * they are in its list instead of the list of open ones, and live until it is answered or their connection ends.
+ * Of several open requests with one key (user and request id) the first is the leader and runs; the others are its
+ * followers: they are in its list instead of the list of open ones, and live until it is answered or their connection
+ * ends.
  */
 
 #include "daemon/request.h"
@@ -68,7 +69,8 @@ static const char *param_str(const struct method_desc *method, const void *param
 
 /* --- answers on their way out --- */
 
-static void encode(struct buf *ret, uint32_t id, const struct method_desc *method, const void *result, const struct error *err)
+static void encode(struct buf *ret, uint32_t id, const struct method_desc *method, const void *result,
+                   const struct error *err)
 {
         struct error failed = ERROR_NULL;
 
@@ -184,9 +186,10 @@ static int other_method(const char *request_id, const char *first, const struct 
 {
         if (strcmp(first, method->name) == 0)
                 return 0;
-        return error_set(err, REASON_INVALID_ARGUMENT,
-                         "the request id \"%s\" was used for %s and cannot be used for %s: each request needs one of its own", request_id,
-                         first, method->name);
+        return error_set(
+                err, REASON_INVALID_ARGUMENT,
+                "the request id \"%s\" was used for %s and cannot be used for %s: each request needs one of its own",
+                request_id, first, method->name);
 }
 
 /* A repeat is answered, refused, or joins the leader; then *wire is NULL. Otherwise it is new. */
@@ -221,8 +224,8 @@ static void repeat(struct requests *r, struct call *c, struct transport_request 
 }
 
 /* 0 and the decoded and charged request, or -1 with what to answer. */
-static int admit(struct requests *r, const struct transport_peer *peer, const void *msg, size_t len, struct arena *arena,
-                 struct rpc_request *ret, struct error *err)
+static int admit(struct requests *r, const struct transport_peer *peer, const void *msg, size_t len,
+                 struct arena *arena, struct rpc_request *ret, struct error *err)
 {
         if (!arena)
                 return error_set(err, REASON_NO_RESOURCES, "no memory for a request");
@@ -235,7 +238,8 @@ static int admit(struct requests *r, const struct transport_peer *peer, const vo
         return quota_charge(&r->quota, peer->uid, len, err);
 }
 
-static void on_request(void *data, struct transport_request *wire, const struct transport_peer *peer, const void *msg, size_t len)
+static void on_request(void *data, struct transport_request *wire, const struct transport_peer *peer, const void *msg,
+                       size_t len)
 {
         _cleanup_(arena_freep) struct arena *arena = arena_new();
         struct rpc_request decoded = { 0 };
@@ -344,7 +348,8 @@ static void remember(struct call *c, const struct buf *response)
         struct requests *r = req->owner;
         const struct answer *kept;
         /* as container_key() has it */
-        const char *owner = param_str(req->method, req->params, "owner"), *ns = param_str(req->method, req->params, "ns");
+        const char *owner = param_str(req->method, req->params, "owner"),
+                   *ns = param_str(req->method, req->params, "ns");
         char container_key[3 * (LIMIT_ID + 1)];
 
         snprintf(container_key, sizeof(container_key), "%s/%s/%s", owner, *ns ? ns : "default",

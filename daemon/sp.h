@@ -4,16 +4,16 @@
 /*
  * The bytes of nanomsg's scalability protocols (SP) on a stream, as nng's ipc:// has them, for the replying side of
  * REQ/REP. Each side sends 8 bytes of greeting: NUL "SP" NUL, its protocol, NUL NUL. A message is 1, its length in 8
- * bytes, its bytes. A request's bytes begin with its trace: ids of 4 bytes, the first of which with the highest bit set is
- * the last (devices on the way put theirs before it); the answer begins with the same. Big endian.
+ * bytes, its bytes. A request's bytes begin with its trace: ids of 4 bytes, the first of which with the highest bit set
+ * is the last (devices on the way put theirs before it); the answer begins with the same. Big endian.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define SP_GREETING 8
-#define SP_HEAD 9
+#define SP_GREETING  8
+#define SP_HEAD      9
 #define SP_TRACE_MAX 32 /* 8 hops, as nng has it */
 
 extern const uint8_t sp_greeting_rep[SP_GREETING];

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * nng's IPC streams carry the bytes; what they mean is in connection.c and sp.h. nng's threads run on_aio() alone: it puts a
- * notice on the queue under the lock and wakes the loop's eventfd. Everything else, also each start of an operation and
- * each close, happens on the loop's thread; so an operation is never started on a stream that is being closed.
+ * nng's IPC streams carry the bytes; what they mean is in connection.c and sp.h. nng's threads run on_aio() alone: it
+ * puts a notice on the queue under the lock and wakes the loop's eventfd. Everything else, also each start of an
+ * operation and each close, happens on the loop's thread; so an operation is never started on a stream that is being
+ * closed.
  *
  * Why not nng's REP socket. In nng 1.5.2, whose threads start and close as they like,
  *  - a client that closes before it was greeted ends the accepting for good (its issue 1518; seen at the first try),
- *  - a connection that is closed between the head and the body of a message, or between two parts of a large one, hangs the
- *    one thread that frees connections, for good, and nng_close() with it (seen within seconds of killing clients).
+ *  - a connection that is closed between the head and the body of a message, or between two parts of a large one, hangs
+ * the one thread that frees connections, for good, and nng_close() with it (seen within seconds of killing clients).
  *
- * Measured with nng 1.5.2: on N CPUs it runs min(2 N, 16) task threads, N for timeouts, and 7 others (13 on 2 CPUs); they
- * cannot be limited from outside, sleep without a timeout, and make no wake-ups while nothing happens. They inherit the
- * signal mask of who calls transport_new() first.
+ * Measured with nng 1.5.2: on N CPUs it runs min(2 N, 16) task threads, N for timeouts, and 7 others (13 on 2 CPUs);
+ * they cannot be limited from outside, sleep without a timeout, and make no wake-ups while nothing happens. They
+ * inherit the signal mask of who calls transport_new() first.
  */
 
 #include <errno.h>
@@ -222,7 +223,8 @@ static int listen_error(struct error *err, const char *path, int r)
                          "cannot listen on %s: %s", path, nng_strerror(r));
 }
 
-/* nng's own removal of an old socket asks whether somebody listens there; the daemon's lock has answered that already. */
+/* nng's own removal of an old socket asks whether somebody listens there; the daemon's lock has answered that already.
+ */
 static int remove_old_socket(const char *path, struct error *err)
 {
         struct stat st;
@@ -230,7 +232,8 @@ static int remove_old_socket(const char *path, struct error *err)
         if (lstat(path, &st) < 0)
                 return errno == ENOENT ? 0 : error_set_errno(err, REASON_INTERNAL, errno, "cannot look at %s", path);
         if (!S_ISSOCK(st.st_mode))
-                return error_set(err, REASON_INTERNAL, "cannot listen on %s: a file that is not a socket is there", path);
+                return error_set(err, REASON_INTERNAL, "cannot listen on %s: a file that is not a socket is there",
+                                 path);
         if (unlink(path) < 0 && errno != ENOENT)
                 return error_set_errno(err, REASON_INTERNAL, errno, "cannot remove the old socket %s", path);
         return 0;

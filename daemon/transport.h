@@ -2,16 +2,16 @@
 #pragma once
 
 /*
- * The RPC socket: SP's REQ/REP over IPC, as nng's REQ and our client library speak it, on nng's streams (why not on its REP
- * socket: see transport.c). nng has threads of its own; its aio callbacks only queue what they have and write one eventfd,
- * which the loop watches. Everything below is called on the loop's thread only. The only file that uses nng.
+ * The RPC socket: SP's REQ/REP over IPC, as nng's REQ and our client library speak it, on nng's streams (why not on its
+ * REP socket: see transport.c). nng has threads of its own; its aio callbacks only queue what they have and write one
+ * eventfd, which the loop watches. Everything below is called on the loop's thread only. The only file that uses nng.
  *
- * Requests are answered out of order; no answer is ever dropped, also not to a client that does not read. When there are
- * max_requests of open requests and unsent answers, further requests wait in the clients' sockets. Requests of one connection
- * arrive in the order in which they were sent.
+ * Requests are answered out of order; no answer is ever dropped, also not to a client that does not read. When there
+ * are max_requests of open requests and unsent answers, further requests wait in the clients' sockets. Requests of one
+ * connection arrive in the order in which they were sent.
  *
- * One uid other than root can have at most half of that, and 64 MiB of answers that it does not read; what is over costs its
- * connection. A client that does not greet within 10 s is closed.
+ * One uid other than root can have at most half of that, and 64 MiB of answers that it does not read; what is over
+ * costs its connection. A client that does not greet within 10 s is closed.
  */
 
 #include <stdint.h>
@@ -37,8 +37,8 @@ struct transport_handlers {
 };
 
 struct transport_options {
-        const char *path; /* of the socket, <= 107 bytes; mode 0660; an old socket there is replaced */
-        gid_t gid;        /* owning group; (gid_t)-1: leave */
+        const char *path;                 /* of the socket, <= 107 bytes; mode 0660; an old socket there is replaced */
+        gid_t gid;                        /* owning group; (gid_t)-1: leave */
         unsigned max_requests;            /* open ones and unsent answers at once */
         unsigned max_connections_per_uid; /* further ones are closed at once (root too) */
         size_t max_message;               /* bytes; a larger one costs the connection */

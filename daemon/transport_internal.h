@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What transport.c (nng: operations, the listener, life) and connection.c (what the bytes mean) know of each other. All of it
- * belongs to the loop's thread, but for the queue.
+ * What transport.c (nng: operations, the listener, life) and connection.c (what the bytes mean) know of each other. All
+ * of it belongs to the loop's thread, but for the queue.
  */
 
 #include <pthread.h>
@@ -99,14 +99,14 @@ void op_stop(struct op *op); /* waits until nng has let go of it */
 void op_read(struct op *op, struct nng_stream *stream, void *data, size_t len);
 void op_write(struct op *op, struct nng_stream *stream, const struct iovec *iov, unsigned n); /* n <= OP_IOV_MAX */
 #define OP_IOV_MAX 8
-ssize_t op_result(struct op *op); /* of a read or write: bytes, or -1 */
+ssize_t op_result(struct op *op);             /* of a read or write: bytes, or -1 */
 void stream_close(struct nng_stream *stream); /* its operations come back */
 void stream_free(struct nng_stream *stream);
 
 /* --- connection.c --- */
 /* Takes the stream, always. 0, -EDQUOT or -ENOMEM. */
 int connection_new(struct transport *t, struct nng_stream *stream, uid_t uid, pid_t pid);
-void connections_look(struct transport *t); /* once a round: the pending ones */
+void connections_look(struct transport *t);   /* once a round: the pending ones */
 void connections_expire(struct transport *t); /* those that have not greeted in time */
 /* Ends all; what the dispatcher still has becomes an orphan. */
 void connections_end(struct transport *t);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The dispatcher, driven by any script of messages, answers and lost connections: each request ends exactly once, an answer
- * is a response of the protocol with the request's id, and nothing stays behind.
+ * The dispatcher, driven by any script of messages, answers and lost connections: each request ends exactly once, an
+ * answer is a response of the protocol with the request's id, and nothing stays behind.
  *
- * A step is a byte: the peer (its lowest two bits) and what is done (the rest, modulo 4): a message (two bytes of length, then
- * its bytes), the connection ends, the oldest parked request is answered, the newest one fails.
+ * A step is a byte: the peer (its lowest two bits) and what is done (the rest, modulo 4): a message (two bytes of
+ * length, then its bytes), the connection ends, the oldest parked request is answered, the newest one fails.
  */
 
 #include "tests/fuzz/fuzz.h"
@@ -101,9 +101,10 @@ static struct requests *dispatcher(struct daemon *d)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        static const struct transport_peer peers[4] = {
-                { .connection = 1, .uid = 0 }, { .connection = 2, .uid = 0 }, { .connection = 3, .uid = 1000 }, { .connection = 4, .uid = 5 }
-        };
+        static const struct transport_peer peers[4] = { { .connection = 1, .uid = 0 },
+                                                        { .connection = 2, .uid = 0 },
+                                                        { .connection = 3, .uid = 1000 },
+                                                        { .connection = 4, .uid = 5 } };
         struct transport_request wires[STEPS_MAX] = { 0 };
         struct daemon d = { 0 };
         struct requests *r = dispatcher(&d);

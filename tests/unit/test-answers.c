@@ -13,7 +13,11 @@
 static const struct answer *put(struct answers *a, const char *key, const char *container, const char *data)
 {
         char copy_key[ANSWER_KEY_MAX], copy_container[64];
-        struct answer answer = { .request_id = copy_key, .method = "kill", .answered_at = 7, .data = data, .len = strlen(data),
+        struct answer answer = { .request_id = copy_key,
+                                 .method = "kill",
+                                 .answered_at = 7,
+                                 .data = data,
+                                 .len = strlen(data),
                                  .container_key = copy_container };
 
         snprintf(copy_key, sizeof(copy_key), "%s", key);
@@ -134,7 +138,9 @@ static void test_with_id(void **state)
                 struct arena *arena = arena_new();
 
                 assert_int_equal(answer_with_id(buf_head(&zero), buf_len(&zero), ids[i], &other), 0);
-                assert_int_equal(rpc_response_decode(buf_head(&other), buf_len(&other), &method_table[METHOD_KILL], arena, &got, &err), 0);
+                assert_int_equal(rpc_response_decode(buf_head(&other), buf_len(&other), &method_table[METHOD_KILL],
+                                                     arena, &got, &err),
+                                 0);
                 assert_int_equal(got.id, ids[i]);
                 assert_int_equal(got.error.reason, REASON_NOT_FOUND);
                 assert_string_equal(got.error.message, "gone");

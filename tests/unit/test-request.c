@@ -106,7 +106,8 @@ static const struct transport_peer root2 = { .connection = 2, .uid = 0, .pid = 1
 static const struct transport_peer writer = { .connection = 3, .uid = 1000, .pid = 12 };
 static const struct transport_peer guest = { .connection = 4, .uid = 2000, .pid = 13 };
 
-static void send_raw(struct fixture *f, struct transport_request *w, const struct transport_peer *peer, const void *data, size_t len)
+static void send_raw(struct fixture *f, struct transport_request *w, const struct transport_peer *peer,
+                     const void *data, size_t len)
 {
         fake_request_deinit(w);
         requests_transport_handlers.request(f->r, w, peer, data, len);
@@ -127,7 +128,9 @@ static void send_call(struct fixture *f, struct transport_request *w, const stru
 static void send_kill(struct fixture *f, struct transport_request *w, const struct transport_peer *peer, uint32_t id,
                       const char *request_id)
 {
-        struct kill_params p = { .owner = "o", .ns = "n", .id = "c1", .exec_id = "", .request_id = request_id, .signal = 9 };
+        struct kill_params p = {
+                .owner = "o", .ns = "n", .id = "c1", .exec_id = "", .request_id = request_id, .signal = 9
+        };
 
         send_call(f, w, peer, id, METHOD_KILL, &p);
 }
@@ -160,7 +163,8 @@ static void assert_answer(struct transport_request *w, enum method_id method, ui
         struct rpc_response got;
 
         assert_true(w->answered);
-        if (rpc_response_decode(buf_head(&w->response), buf_len(&w->response), &method_table[method], a, &got, &err) < 0)
+        if (rpc_response_decode(buf_head(&w->response), buf_len(&w->response), &method_table[method], a, &got, &err) <
+            0)
                 fail_msg("%s", err.message);
         assert_int_equal(got.id, id);
         assert_string_equal(reason_name((enum reason)got.error.reason), reason_name(reason));
@@ -182,7 +186,9 @@ static uint32_t started_pid(const struct transport_request *w)
         struct rpc_response got;
         uint32_t pid;
 
-        assert_int_equal(rpc_response_decode(buf_head(&w->response), buf_len(&w->response), &method_table[METHOD_START], a, &got, &err), 0);
+        assert_int_equal(rpc_response_decode(buf_head(&w->response), buf_len(&w->response), &method_table[METHOD_START],
+                                             a, &got, &err),
+                         0);
         assert_int_equal(got.error.reason, 0);
         pid = ((struct start_result *)got.result)->pid;
         arena_free(a);
@@ -244,7 +250,7 @@ static void test_malformed(void **state)
         } rows[] = {
                 { "", 0, 0, REASON_MALFORMED },
                 { "\xc1", 1, 0, REASON_MALFORMED },
-                { "\x94\x01\x05\xc0\x80", 5, 5, REASON_MALFORMED },         /* a response */
+                { "\x94\x01\x05\xc0\x80", 5, 5, REASON_MALFORMED },          /* a response */
                 { "\x94\x00\x07\xa4info\x80\x00", 10, 7, REASON_MALFORMED }, /* trailing */
                 { "\x94\x00\xcd\x01\x00\xa4none\x80", 11, 256, REASON_UNKNOWN_METHOD },
                 { "\x94\x00\x08\xa4info\x81\xa1x\x01", 12, 8, REASON_INVALID_ARGUMENT },
@@ -307,8 +313,15 @@ static void test_quota_of_bytes(void **state)
         struct fixture *f = *state;
         struct transport_request *w = f->w;
         char *spec = calloc(1, 60001);
-        struct exec_params p = { .owner = "", .ns = "", .id = "c", .exec_id = "e", .request_id = "",
-                                 .spec = { .data = (uint8_t *)spec, .len = 60000 }, .stdin_path = "", .stdout_path = "", .stderr_path = "" };
+        struct exec_params p = { .owner = "",
+                                 .ns = "",
+                                 .id = "c",
+                                 .exec_id = "e",
+                                 .request_id = "",
+                                 .spec = { .data = (uint8_t *)spec, .len = 60000 },
+                                 .stdin_path = "",
+                                 .stdout_path = "",
+                                 .stderr_path = "" };
 
         assert_non_null(spec);
         memset(spec, ' ', 60000);

@@ -59,7 +59,8 @@ static void test_trace(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_greeting), cmocka_unit_test(test_head), cmocka_unit_test(test_trace) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_greeting), cmocka_unit_test(test_head),
+                                            cmocka_unit_test(test_trace) };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

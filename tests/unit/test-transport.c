@@ -33,7 +33,7 @@
 #include "tests/unit/unit.h"
 
 #define MAX_MESSAGE (8U * 1024 * 1024)
-#define PARKED_MAX 10000
+#define PARKED_MAX  10000
 
 enum mode { MODE_ECHO, MODE_PARK };
 
@@ -67,7 +67,8 @@ static void answer(struct fixture *f, struct transport_request **req, const char
         free(data);
 }
 
-static void on_request(void *data, struct transport_request *req, const struct transport_peer *peer, const void *msg, size_t len)
+static void on_request(void *data, struct transport_request *req, const struct transport_peer *peer, const void *msg,
+                       size_t len)
 {
         struct fixture *f = data;
         char text[16];
@@ -114,9 +115,11 @@ static void turn(struct fixture *f)
 
 static struct transport_options options(const struct fixture *f)
 {
-        return (struct transport_options){
-                .path = f->path, .gid = (gid_t)-1, .max_requests = 8192, .max_connections_per_uid = 2000, .max_message = MAX_MESSAGE
-        };
+        return (struct transport_options){ .path = f->path,
+                                           .gid = (gid_t)-1,
+                                           .max_requests = 8192,
+                                           .max_connections_per_uid = 2000,
+                                           .max_message = MAX_MESSAGE };
 }
 
 static void start_with(struct fixture *f, const struct transport_options *o)
@@ -276,7 +279,8 @@ static bool client_take(struct client *c, uint32_t *id, size_t *len, char text[1
                 n = n << 8 | c->data[1 + i];
         if (c->len < 9 + n)
                 return false;
-        *id = (uint32_t)(c->data[9] & 0x7f) << 24 | (uint32_t)c->data[10] << 16 | (uint32_t)c->data[11] << 8 | c->data[12];
+        *id = (uint32_t)(c->data[9] & 0x7f) << 24 | (uint32_t)c->data[10] << 16 | (uint32_t)c->data[11] << 8 |
+              c->data[12];
         *len = n - 4;
         snprintf(text, 16, "%.*s", (int)(*len < 15 ? *len : 15), (const char *)c->data + 13);
         c->len -= 9 + n;
@@ -771,8 +775,8 @@ static void test_garbage(void **state)
         assert_true(send(c[2].fd, "\0SP\1\0\x30\0\0", 8, MSG_NOSIGNAL) == 8); /* another version */
         for (int i = 3; i < 8; i++)
                 client_greet(c[i].fd);
-        assert_true(send(c[3].fd, "\2\0\0\0\0\0\0\0\4abcd", 13, MSG_NOSIGNAL) == 13); /* not a message */
-        assert_true(send(c[4].fd, "\1\0\0\0\0\0\0\0\2ab", 11, MSG_NOSIGNAL) == 11);   /* no room for an id */
+        assert_true(send(c[3].fd, "\2\0\0\0\0\0\0\0\4abcd", 13, MSG_NOSIGNAL) == 13);     /* not a message */
+        assert_true(send(c[4].fd, "\1\0\0\0\0\0\0\0\2ab", 11, MSG_NOSIGNAL) == 11);       /* no room for an id */
         assert_true(send(c[5].fd, "\1\0\0\0\0\0\0\0\4\0\0\0\1", 13, MSG_NOSIGNAL) == 13); /* hops without end */
         for (int i = 0; i < 6; i++)
                 if (i != 2)
@@ -890,7 +894,8 @@ static void test_one_user_cannot_take_all(void **state)
                         if (send(mine[i % 4].fd, data, len, MSG_NOSIGNAL) < 0)
                                 break;
                 }
-                while (!client_ended(&mine[0]) && !client_ended(&mine[1]) && !client_ended(&mine[2]) && !client_ended(&mine[3]))
+                while (!client_ended(&mine[0]) && !client_ended(&mine[1]) && !client_ended(&mine[2]) &&
+                       !client_ended(&mine[3]))
                         ;
                 _exit(0);
         }
@@ -933,8 +938,11 @@ static void test_no_descriptors_left(void **state)
         while (clock_monotonic_ns() < end)
                 turn(f);
         getrusage(RUSAGE_SELF, &after);
-        cpu = (uint64_t)(after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000000;
-        cpu += (uint64_t)(after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec);
+        cpu = (uint64_t)(after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec -
+                         before.ru_stime.tv_sec) *
+              1000000;
+        cpu += (uint64_t)(after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec -
+                          before.ru_stime.tv_usec);
         assert_true(cpu < 250000); /* nng looks again every 10 ms and does not spin, which would be 500,000 */
         while (n > 0)
                 close(filler[--n]);
