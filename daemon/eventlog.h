@@ -34,7 +34,10 @@ struct eventlog {
         bool dropped;             /* there was no room for what is owed */
         struct watch_timer retry; /* active only while something is owed */
 
+        uint64_t keep_from; /* see eventlog_keep() */
+
         struct eventlog_reader *readers; /* utlist DL */
+        struct eventlog_listener *listeners;
         struct deferred wake;
 };
 

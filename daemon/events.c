@@ -82,10 +82,21 @@ static void remove_oldest(struct eventlog *l)
         memmove(s, s + 1, l->n_segments * sizeof(*s));
 }
 
+static bool is_kept(const struct eventlog *l, const struct segment *s)
+{
+        return s->last >= l->keep_from && l->bytes / EVENTLOG_KEEP_FACTOR <= l->options.max_bytes;
+}
+
 static void trim(struct eventlog *l)
 {
-        while (l->bytes > l->options.max_bytes && l->n_segments > 1)
+        while (l->bytes > l->options.max_bytes && l->n_segments > 1 && !is_kept(l, &l->segments[0]))
                 remove_oldest(l);
+}
+
+void eventlog_keep(struct eventlog *l, uint64_t from)
+{
+        l->keep_from = from;
+        trim(l);
 }
 
 static int write_entry(struct eventlog *l, const struct eventlog_entry *e)
@@ -258,9 +269,21 @@ int eventlog_append(struct eventlog *l, struct event *ev, struct error *err)
         ev->seq = numbered.seq;
         ev->time = numbered.time;
         write_owed(l);
-        if (l->readers)
+        if (l->readers || l->listeners)
                 loop_defer(&l->wake);
         return 0;
+}
+
+void eventlog_listen(struct eventlog *l, struct eventlog_listener *listener)
+{
+        DL_APPEND(l->listeners, listener);
+}
+
+void eventlog_unlisten(struct eventlog *l, struct eventlog_listener *listener)
+{
+        if (listener->prev) /* a linked one always has one */
+                DL_DELETE(l->listeners, listener);
+        listener->prev = listener->next = NULL;
 }
 
 uint64_t eventlog_newest(const struct eventlog *l)
@@ -363,7 +386,12 @@ static void continue_newest(struct eventlog *l)
 
 static void on_wake(struct deferred *d)
 {
-        eventlog_readers_wake(container_of(d, struct eventlog, wake));
+        struct eventlog *l = container_of(d, struct eventlog, wake);
+        struct eventlog_listener *listener, *next;
+
+        eventlog_readers_wake(l);
+        DL_FOREACH_SAFE(l->listeners, listener, next)
+                listener->fn(listener);
 }
 
 int eventlog_open(struct eventlog **ret, struct loop *loop, const char *dir, const struct eventlog_options *options,
@@ -377,6 +405,7 @@ int eventlog_open(struct eventlog **ret, struct loop *loop, const char *dir, con
         l->loop = loop;
         l->options = *options;
         l->dir_fd = l->fd = -1;
+        l->keep_from = UINT64_MAX;
         watch_timer_init(&l->retry, loop, on_retry);
         deferred_init(&l->wake, loop, on_wake);
         l->dir = strdup(dir);

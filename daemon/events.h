@@ -31,6 +31,18 @@ DEFINE_CLEANUP(struct eventlog *, eventlog_free)
 int eventlog_append(struct eventlog *l, struct event *ev, struct error *err);
 uint64_t eventlog_newest(const struct eventlog *l); /* 0: empty */
 
+/* Somebody inside the daemon who wants to know, at the end of the round, that something was appended. fn may unlisten. */
+struct eventlog_listener {
+        struct eventlog_listener *prev, *next;
+        void (*fn)(struct eventlog_listener *listener);
+};
+void eventlog_listen(struct eventlog *l, struct eventlog_listener *listener);
+void eventlog_unlisten(struct eventlog *l, struct eventlog_listener *listener); /* one that does not listen is fine */
+/* What is not older than this number is not dropped (UINT64_MAX: nothing is wanted) until the log has EVENTLOG_KEEP_FACTOR
+ * times the bytes that it may have. */
+#define EVENTLOG_KEEP_FACTOR 4
+void eventlog_keep(struct eventlog *l, uint64_t from);
+
 /* Fills ret with events that match params->since/max and the filters; may be empty also where ret->next <= ret->newest (a
  * call looks at half a MiB at most): then go on with next. Memory comes from a; only what matches takes any. */
 int eventlog_read(struct eventlog *l, const struct events_params *params, struct arena *a, struct events_result *ret, struct error *err);
