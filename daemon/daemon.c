@@ -20,6 +20,7 @@
 #include "daemon/adopt.h"
 #include "daemon/daemon.h"
 #include "daemon/keeper_link.h"
+#include "daemon/owner.h"
 #include "daemon/publish.h"
 #include "daemon/runsc_netns.h"
 #include "daemon/runtime.h"
@@ -130,6 +131,7 @@ void daemon_dump(struct daemon *d)
                  (unsigned)HASH_COUNT(d->containers), requests_n_open(d->requests), command_queue_running(d->commands),
                  command_queue_waiting(d->commands), (unsigned long long)eventlog_newest(d->events), (unsigned long long)ls->rounds,
                  (unsigned long long)ls->stalls, (unsigned long long)(ls->stall_max_ns / 1000), reaper_n_orphans(d->reaper), fd_count());
+        owners_dump(d->owners);
         HASH_ITER(hh, d->containers, c, tmp) {
                 log_info("dump: container %s: %s, wanted %s, runtime %s, cgroup %s", c->key, container_state_name(c->state),
                          wanted_name(c->wanted), c->runtime ? c->runtime->name : "?", c->cgroup ? cgroup_path(c->cgroup) : "none");
@@ -143,6 +145,17 @@ void daemon_dump(struct daemon *d)
 
 /* --- making --- */
 
+/* --delete: it is gone; whoever asked reads how it ended. */
+static void deleted(struct daemon *d, const struct process *init)
+{
+        struct exit_result res;
+
+        process_describe_exit(init, &res);
+        printf("%u %u %llu\n", (unsigned)res.pid, (unsigned)res.exit_status, (unsigned long long)res.exited_at);
+        fflush(stdout);
+        loop_stop(d->loop);
+}
+
 static void reap_gone(struct deferred *def)
 {
         struct daemon *d = container_of(def, struct daemon, reap);
@@ -150,6 +163,8 @@ static void reap_gone(struct deferred *def)
 
         while ((c = d->gone)) {
                 d->gone = c->gone_next;
+                if (d->options.delete_key && strcmp(c->key, d->options.delete_key) == 0)
+                        deleted(d, &c->init);
                 container_free(c);
         }
 }
@@ -286,7 +301,7 @@ static int set_up_rooms(struct daemon *d, struct error *err)
             requests_new(&d->requests, d, method_handlers, &requests) < 0)
                 return error_set(err, REASON_NO_RESOURCES, "no memory");
         requests_on_answer(d->requests, answer_remembered, d);
-        return runtimes_load(d, err);
+        return runtimes_load(d, err) < 0 ? -1 : owners_new(&d->owners, d, err);
 }
 
 static void backlog_told(void *data)
@@ -360,6 +375,7 @@ struct daemon *daemon_free(struct daemon *d)
                         op->request = NULL; /* not answered: the client asks again, and the next daemon knows */
         d->requests = requests_free(d->requests);
         d->transport = transport_free(d->transport);
+        d->owners = owners_free(d->owners);
         d->adoption = adoption_free(d->adoption);
         if (d->loop)
                 reap_gone(&d->reap);
@@ -415,16 +431,31 @@ static void serve(struct daemon *d)
                 return;
         }
         daemon_publish(d, &ev);
+        owners_serve(d->owners);
         keeper_link_notify(d->keeper, "READY=1");
         log_info("sandboxd %s serves %s; state in %s; %u containers", SANDBOXD_VERSION, d->config->socket, record_store_root(d->store),
                  (unsigned)HASH_COUNT(d->containers));
+}
+
+/* --delete: in place of serve. */
+static void delete_one(struct daemon *d)
+{
+        struct container *c;
+
+        HASH_FIND_STR(d->containers, d->options.delete_key, c);
+        if (!c) {
+                loop_stop(d->loop);
+                return;
+        }
+        c->wanted = WANTED_GONE;
+        loop_defer(&c->kick);
 }
 
 int daemon_run(struct daemon *d, struct error *err)
 {
         struct event ev = { .kind = event_kind_name(EVENT_DAEMON_STOP) };
 
-        if (adoption_start(d, serve, err) < 0)
+        if (adoption_start(d, d->options.delete_key ? delete_one : serve, err) < 0)
                 return -1;
         loop_run(d->loop);
         if (error_is_set(&d->failure))

@@ -16,12 +16,14 @@
 struct adoption;
 struct container;
 struct keeper_link;
+struct owners;
 struct runtime;
 struct runsc_netns;
 
 struct daemon_options {
         const char *config_path; /* NULL: the default path, if it is there */
         const char *root, *socket, *log_level; /* NULL: as configured */
+        const char *delete_key; /* "OWNER/NS/ID": remove this container by force, serve nobody, and end. NULL: serve */
 };
 
 struct daemon {
@@ -41,6 +43,7 @@ struct daemon {
         struct keeper_link *keeper; /* NULL: no keeper above us */
         struct runtime *runtimes;   /* list, in the order of the configuration */
         struct runsc_netns *runsc_netns;
+        struct owners *owners;       /* the containerds */
         struct container *containers; /* uthash, by key */
         struct adoption *adoption;    /* while it is going on; no request is served before its end */
         struct deferred reap;         /* frees what is in gone at the end of the round */

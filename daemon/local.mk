@@ -3,7 +3,7 @@
 # --- the daemon, as a library: the tests link it too. One noun per line, sorted. ---
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES =
-libdaemon_la_LIBADD = libproto.la $(JANSSON_LIBS) $(NNG_LIBS)
+libdaemon_la_LIBADD = libproto.la libshimproto.la $(JANSSON_LIBS) $(NNG_LIBS)
 
 libdaemon_la_SOURCES += daemon/access.c daemon/access.h
 libdaemon_la_SOURCES += daemon/answers.c daemon/answers.h
@@ -29,6 +29,11 @@ libdaemon_la_SOURCES += daemon/events_serve.c
 libdaemon_la_SOURCES += daemon/oom.c daemon/oom.h
 libdaemon_la_SOURCES += daemon/oom_level.c daemon/oom_level.h
 libdaemon_la_SOURCES += daemon/keeper_link.c daemon/keeper_link.h
+libdaemon_la_SOURCES += daemon/front.c daemon/front.h
+libdaemon_la_SOURCES += daemon/outbox.c daemon/outbox.h
+libdaemon_la_SOURCES += daemon/outbox_message.c daemon/outbox_message.h
+libdaemon_la_SOURCES += daemon/owner.c daemon/owner.h
+libdaemon_la_SOURCES += daemon/owner_record.c daemon/owner_record.h
 libdaemon_la_SOURCES += daemon/record.c daemon/record.h daemon/record_store.h
 libdaemon_la_SOURCES += daemon/record_tombstone.c
 libdaemon_la_SOURCES += daemon/segment.c daemon/segment.h

@@ -21,6 +21,8 @@ static const char usage[] =
         "  --root DIR         state directory (default: /run/sandboxd)\n"
         "  --socket PATH      RPC socket (default: sandboxd.sock in the state directory)\n"
         "  --log-level LEVEL  error, warn, info or debug (default: info)\n"
+        "  --delete KEY       remove the container OWNER/NAMESPACE/ID by force, print its pid, exit status and time, and\n"
+        "                     serve nobody: for when no sandboxd runs\n"
         "  --help             this text\n"
         "  --version          the version\n"
         "\n"
@@ -34,6 +36,7 @@ static int parse_arguments(int argc, char **argv, struct daemon_options *options
         static const struct option long_options[] = {
                 { "config", required_argument, NULL, 'c' },  { "root", required_argument, NULL, 'r' },
                 { "socket", required_argument, NULL, 's' },  { "log-level", required_argument, NULL, 'l' },
+                { "delete", required_argument, NULL, 'd' },
                 { "help", no_argument, NULL, 'h' },          { "version", no_argument, NULL, 'v' },
                 { 0 },
         };
@@ -52,6 +55,9 @@ static int parse_arguments(int argc, char **argv, struct daemon_options *options
                         break;
                 case 'l':
                         options->log_level = optarg;
+                        break;
+                case 'd':
+                        options->delete_key = optarg;
                         break;
                 case 'h':
                         fputs(usage, stdout);

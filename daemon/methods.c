@@ -13,6 +13,7 @@
 #include "daemon/actions.h"
 #include "daemon/daemon.h"
 #include "daemon/keeper_link.h"
+#include "daemon/owner.h"
 #include "daemon/runtime.h"
 
 static int check_key(const char *owner, const char *ns, const char *id, struct error *err)
@@ -385,6 +386,11 @@ static void handle_events(struct daemon *d, struct request *req)
         eventlog_serve(d->events, req);
 }
 
+static void handle_attach(struct daemon *d, struct request *req)
+{
+        owners_attach(d->owners, req);
+}
+
 const request_handler method_handlers[METHOD_N] = {
         [METHOD_INFO] = handle_info,
         [METHOD_LIST] = handle_list,
@@ -405,4 +411,5 @@ const request_handler method_handlers[METHOD_N] = {
         [METHOD_RESIZE] = handle_resize,
         [METHOD_CLOSE_IO] = handle_close_io,
         [METHOD_EVENTS_READ] = handle_events,
+        [METHOD_OWNER_ATTACH] = handle_attach,
 };

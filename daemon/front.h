@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The front of one owner: a process that outlives us (proto/front.h). It is our child, or was that of the daemon before
+ * us: then it is known by pid and start time. It must not die with the daemon, since containerd takes the end of its
+ * connections for the end of its containers; it needs no other parent than us for that, because nothing ties it to us:
+ * it has a session of its own, no pipe of ours, and becomes the keeper's child when we die. While it is wanted and
+ * ends, it is started again, later each time.
+ */
+
+#include "base/reaper.h"
+#include "base/spawn.h"
+
+struct front_ops {
+        void (*on_ready)(void *data,
+                         const struct error *err); /* it runs (NULL), or could not be run. Not for an adopted one */
+        void (*on_ended)(void *data, const struct exit_info *info);
+};
+
+struct front {
+        struct loop *loop;
+        struct reaper *reaper;
+        const struct front_ops *ops;
+        void *data;
+        struct spawn spawn;       /* our child */
+        struct watch_pid adopted; /* of an earlier daemon */
+        int listen_fd;            /* from the bind until the front has it */
+        uint64_t backoff_ns, started_ns;
+        pid_t pid; /* 0: it does not run */
+        uint64_t start_time;
+        bool ready;
+};
+
+struct front_options {
+        const char *program; /* absolute path */
+        const char *owner;
+        const char *address; /* to listen at: at most 107 bytes */
+        const char *socket;  /* sandboxd's own */
+};
+
+void front_init(struct front *f, struct loop *loop, struct reaper *reaper, const struct front_ops *ops, void *data);
+/* Forgets it: it goes on. */
+void front_deinit(struct front *f);
+/* One that a record names. True: it is alive. */
+bool front_adopt(struct front *f, pid_t pid, uint64_t start_time);
+bool front_runs(const struct front *f);
+/* Binds and starts it; it does nothing before front_release(), so that its pid can be recorded. */
+int front_start(struct front *f, const struct front_options *options, struct error *err);
+void front_release(struct front *f);
+void front_stop(struct front *f); /* tells it to end */
+/* When the next start is due after an end, in ns from now: 0 after a long life. */
+uint64_t front_pause_ns(struct front *f);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The records of owners: one file each, ROOT/outbox/OWNER, written whole. And ROOT/front, where their fronts listen. */
+
+#include "base/error.h"
+#include "proto/proto.h"
+
+#define OWNER_RECORD_VERSION 1
+
+#define FIELDS_owner_record(F)                                                                                         \
+        F(u32, version, 0, REQUIRED, "OWNER_RECORD_VERSION")                                                           \
+        F(str, owner, LIMIT_ID, REQUIRED, "its name") F(str, ttrpc_address, LIMIT_PATH, REQUIRED, "takes events")      \
+                F(str, grpc_address, LIMIT_PATH, 0, "its own")                                                         \
+                        F(u64, cursor, 0, 0, "the first event that was not acknowledged")                              \
+                                F(u32, front_pid, 0, 0, "0: none")                                                     \
+                                        F(u64, front_start_time, 0, 0, "clock ticks since boot")
+MESSAGE_C(owner_record, "an owner")
+MESSAGE_DESC_DECL(owner_record, "")
+
+struct owner_store;
+
+/* Opens (makes) the directories below the state directory. */
+int owner_store_open(struct owner_store **ret, const char *root, struct error *err);
+struct owner_store *owner_store_free(struct owner_store *s);
+
+int owner_store_save(struct owner_store *s, const struct owner_record *rec, struct error *err);
+void owner_store_remove(struct owner_store *s, const char *owner);
+/* rec is NULL and err set for a file that cannot be read. */
+typedef void (*owner_each_fn)(void *data, const struct owner_record *rec, const struct error *err);
+int owner_store_each(struct owner_store *s, owner_each_fn fn, void *data, struct error *err);
