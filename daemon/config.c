@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/fd.h"
-#include "daemon/toml.h"
+#include "proto/toml.h"
 #include "proto/codec.h"
 
 #define SOCKET_MAX 107 /* bytes of a unix socket's path */

@@ -20,6 +20,14 @@ libproto_la_SOURCES = \
 libproto_la_CFLAGS = $(AM_CFLAGS) $(MSGPACK_CFLAGS)
 libproto_la_LIBADD = libbase.la $(MSGPACK_LIBS)
 
+# --- option files: the daemon's own, and those that containerd hands to a shim ---
+noinst_LTLIBRARIES += libtoml.la
+libtoml_la_SOURCES = \
+	proto/toml.c proto/toml.h \
+	proto/toml_get.c \
+	proto/toml_tree.h
+libtoml_la_LIBADD = libproto.la
+
 # --- what is spoken with containerd: messages compiled from proto/shim/*.proto, and ttrpc ---
 SHIM_PROTOS = \
 	proto/shim/bootstrap.proto \

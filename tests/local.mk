@@ -130,7 +130,7 @@ UNIT_TESTS += tests/unit/test-tables
 tests_unit_test_tables_LDADD = $(UNIT_PROTO)
 
 UNIT_TESTS += tests/unit/test-toml
-tests_unit_test_toml_LDADD = $(UNIT_DAEMON)
+tests_unit_test_toml_LDADD = libtoml.la $(UNIT_PROTO)
 
 UNIT_TESTS += tests/unit/test-ttrpc
 tests_unit_test_ttrpc_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)

@@ -4,7 +4,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
-#include "daemon/toml.h"
+#include "proto/toml.h"
 
 /* Asks for every key as every type. */
 static void read_table(struct toml_table *table)

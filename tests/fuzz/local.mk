@@ -62,10 +62,10 @@ tests_fuzz_fuzz_spec_LDFLAGS = $(LIBFUZZER)
 
 FUZZ_CHECKS += tests/fuzz/check-toml
 tests_fuzz_check_toml_SOURCES = tests/fuzz/fuzz-toml.c tests/fuzz/standalone.c $(FUZZ_COMMON)
-tests_fuzz_check_toml_LDADD = libdaemon.la
+tests_fuzz_check_toml_LDADD = libtoml.la
 FUZZERS += tests/fuzz/fuzz-toml
 tests_fuzz_fuzz_toml_SOURCES = tests/fuzz/fuzz-toml.c $(FUZZ_COMMON)
-tests_fuzz_fuzz_toml_LDADD = libdaemon.la
+tests_fuzz_fuzz_toml_LDADD = libtoml.la
 tests_fuzz_fuzz_toml_LDFLAGS = $(LIBFUZZER)
 
 check_PROGRAMS += $(FUZZ_CHECKS)

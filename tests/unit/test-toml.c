@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
-#include "daemon/toml.h"
+#include "proto/toml.h"
 
 static int parse(struct toml **ret, const char *text, struct error *err)
 {

@@ -4,7 +4,7 @@
 /* The tree that toml.c makes and toml_get.c reads; nobody else looks into it. */
 
 #include <stdarg.h>
-#include "daemon/toml.h"
+#include "proto/toml.h"
 #include "proto/codec.h"
 
 enum toml_kind { TOML_STRING, TOML_INTEGER, TOML_BOOLEAN, TOML_ARRAY, TOML_STRINGS, TOML_INTEGERS };

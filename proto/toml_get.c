@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the tree of a TOML file: typed getters, and what nobody has read. */
 
-#include "daemon/toml.h"
+#include "proto/toml.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include "daemon/toml_tree.h"
+#include "proto/toml_tree.h"
 
 int toml_fail_at(const struct toml *file, unsigned line, unsigned column, struct error *err, const char *fmt,
                  va_list args)

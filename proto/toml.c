@@ -4,13 +4,13 @@
  * are named by their headers. Tables and keys are lists in the order of the file.
  */
 
-#include "daemon/toml.h"
+#include "proto/toml.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include "base/buf.h"
-#include "daemon/toml_tree.h"
+#include "proto/toml_tree.h"
 
 struct parser {
         struct toml *file;
