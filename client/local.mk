@@ -78,3 +78,28 @@ libctl_la_LIBADD = libclient.la libproto.la $(JANSSON_LIBS) $(SMARTCOLS_LIBS) -l
 bin_PROGRAMS += sandboxctl
 sandboxctl_SOURCES = client/ctl/main.c
 sandboxctl_LDADD = libctl.la
+
+# --- containerd-shim-sandboxd-v1: all but main, so that tests can link it ---
+noinst_LTLIBRARIES += libshim.la
+libshim_la_SOURCES = \
+	client/shim/args.c client/shim/args.h \
+	client/shim/call.c client/shim/call.h \
+	client/shim/conn.c client/shim/conn.h \
+	client/shim/front.c client/shim/front.h \
+	client/shim/metrics.h \
+	client/shim/metrics_v1.c \
+	client/shim/metrics_v2.c \
+	client/shim/options.c client/shim/options.h \
+	client/shim/options_file.c client/shim/options_file.h \
+	client/shim/rpc.c client/shim/rpc.h \
+	client/shim/shim.h \
+	client/shim/task.c client/shim/task.h \
+	client/shim/task_answer.c \
+	client/shim/task_ask.c \
+	client/shim/waits.c client/shim/waits.h
+libshim_la_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
+libshim_la_LIBADD = libclient.la libtoml.la libshimproto.la libproto.la
+
+bin_PROGRAMS += containerd-shim-sandboxd-v1
+containerd_shim_sandboxd_v1_SOURCES = client/shim/main.c
+containerd_shim_sandboxd_v1_LDADD = libshim.la

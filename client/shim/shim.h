@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What containerd-shim-sandboxd-v1 can be told to do. Each returns the exit status; usage is 2. */
+
+#include "client/shim/args.h"
+
+#define SHIM_EXIT_USAGE 2
+
+int front_main(const struct shim_args *args); /* serve */
