@@ -8,3 +8,4 @@ docs: tools/gen-docs$(EXEEXT)
 	$(AM_V_GEN)tools/gen-docs$(EXEEXT) $(srcdir)/doc/protocol.md.in > $(srcdir)/doc/protocol.md.tmp && mv $(srcdir)/doc/protocol.md.tmp $(srcdir)/doc/protocol.md
 dist_man_MANS += doc/sandboxd-keeper.8
 dist_man_MANS += doc/sandboxctl.1
+dist_man_MANS += doc/sandboxd.8 doc/sandboxd.toml.5
