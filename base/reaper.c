@@ -239,7 +239,8 @@ void reaper_drain(struct reaper *r)
                         st.start_time = 0;
                 info.wait_status = status_of(&si);
                 info.realtime_ns = clock_realtime_ns();
-                /* Told before it is reaped: if we are killed in between, whoever inherits the zombie still finds its status. */
+                /* Told before it is reaped: if we are killed in between, whoever inherits the zombie still finds its
+                 * status. */
                 dispatch(r, pid, st.start_time, &info);
                 if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG) < 0 || si.si_pid != pid)
                         return;
@@ -270,7 +271,8 @@ static void watch_look(struct watch_pid *w)
                 watch_finish(w, &info);
                 return;
         }
-        if (w->pidref.fd >= 0 && waitid(P_PIDFD, (id_t)w->pidref.fd, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid) {
+        if (w->pidref.fd >= 0 && waitid(P_PIDFD, (id_t)w->pidref.fd, &si, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+            si.si_pid) {
                 pid_t pid = si.si_pid;
 
                 watch_finish_status(w, status_of(&si)); /* w may be gone after this; reaped last, see reaper_drain */

@@ -8,8 +8,9 @@
  * a watched process (also of one that is not our child: adopted after a restart), and the keeper (reaper_told). A
  * zombie that nobody watches is reaped at once, since runsc's delete waits for gofers that nobody reaped, and its
  * status is remembered for as long as a command is in flight that began before it ended: only such a command can still
- * name it in a pid file. Children are looked at with waitid(WNOWAIT) for status and start time, told to their watcher, which
- * records it, and then that one pid is reaped: killed in between, we leave a zombie whose next parent finds the same status.
+ * name it in a pid file. Children are looked at with waitid(WNOWAIT) for status and start time, told to their watcher,
+ * which records it, and then that one pid is reaped: killed in between, we leave a zombie whose next parent finds the
+ * same status.
  */
 
 #include <stdbool.h>

@@ -24,7 +24,8 @@ void action_delete(struct container *c, struct happening *h);         /* of a st
 void action_delete_created(struct container *c, struct happening *h); /* kill it first */
 void action_force_delete(struct container *c, struct happening *h);   /* kill it first, whatever it does */
 void action_abort(struct container *c, struct happening *h);          /* give up what is being created */
-void action_fail(struct container *c, struct happening *h);           /* remember the error for the entry of the next state */
+/* remember the error for the entry of the next state */
+void action_fail(struct container *c, struct happening *h);
 void action_fail_start(struct container *c, struct happening *h);     /* and end what is left of init */
 void action_oom(struct container *c, struct happening *h);
 void action_give_up_waiting(struct container *c, struct happening *h);
@@ -45,5 +46,6 @@ extern const process_action process_entry[PROCESS_STATE_N];
 void container_leave(struct container *c, enum container_state next);
 /* The timer of the state fired. */
 void container_look(struct container *c);
-/* The kick, once a round after something has changed: an exit that came early, what `wanted` asks for, requests put off. */
+/* The kick, once a round after something has changed: an exit that came early, what `wanted` asks for, requests put
+ * off. */
 void container_settle(struct container *c);

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * Adoption: at its start the daemon takes over what an earlier one left. The truth comes from the kernel and the runtime;
- * the record only says what to look for. Half-done creates are undone, half-done deletes are done, commands of the earlier
- * daemon that are still in flight are awaited (each holds up its own container only), and what died meanwhile is reported
- * with the status that the keeper or the kernel tells, or as unknown.
+ * Adoption: at its start the daemon takes over what an earlier one left. The truth comes from the kernel and the
+ * runtime; the record only says what to look for. Half-done creates are undone, half-done deletes are done, commands of
+ * the earlier daemon that are still in flight are awaited (each holds up its own container only), and what died
+ * meanwhile is reported with the status that the keeper or the kernel tells, or as unknown.
  */
 
 #include "base/error.h"

@@ -5,8 +5,9 @@
  * descriptors. One side is read only while nothing is left for the other: so a client that does not read stops the pty,
  * and the pty its process, as a real terminal would. What is watched follows from the state alone (console_watch).
  *
- * A read of the master fails with EIO while nobody has the slave open. A process may close its terminal and open it again,
- * and nothing wakes us when it does: so until the process has ended the master is looked at again, with growing delays.
+ * A read of the master fails with EIO while nobody has the slave open. A process may close its terminal and open it
+ * again, and nothing wakes us when it does: so until the process has ended the master is looked at again, with growing
+ * delays.
  *
  * The client's FIFOs are open for both reading and writing. When all is copied, the output FIFO is exchanged for a read
  * end: the client gets its end of file, and what it has not read yet is not lost if it is away just then.
@@ -99,8 +100,8 @@ static void console_watch(struct console *c)
         end_watch(&c->out, buf_len(&c->to_client) > 0 ? LOOP_WRITE : 0);
 }
 
-/* Fills b from fd, up to the budget of a turn. Returns 1 if there may be more, 0 if there is no more for now, or -errno;
- * end of file is -ENODATA. */
+/* Fills b from fd, up to the budget of a turn. Returns 1 if there may be more, 0 if there is no more for now, or
+ * -errno; end of file is -ENODATA. */
 static int fill(struct buf *b, int fd)
 {
         size_t budget = CONSOLE_BUDGET;
@@ -313,7 +314,8 @@ static void linger_over(struct watch_timer *w)
         console_free(container_of(w, struct console, linger));
 }
 
-int console_new(struct console **ret, struct loop *loop, const char *path, uint32_t width, uint32_t height, struct error *err)
+int console_new(struct console **ret, struct loop *loop, const char *path, uint32_t width, uint32_t height,
+                struct error *err)
 {
         _cleanup_(console_freep) struct console *c = calloc(1, sizeof(*c));
         int fd;
@@ -336,7 +338,8 @@ int console_new(struct console **ret, struct loop *loop, const char *path, uint3
                 return error_set(err, REASON_NO_RESOURCES, "no memory for a terminal");
         fd = fd_listen_unix(path, 0600, 4);
         if (fd < 0)
-                return error_set_errno(err, (int)reason_of_errno(fd), fd, "cannot listen at the console socket %s", path);
+                return error_set_errno(err, (int)reason_of_errno(fd), fd, "cannot listen at the console socket %s",
+                                       path);
         end_open(&c->listener, fd);
         end_watch(&c->listener, LOOP_READ);
         *ret = TAKE(c);

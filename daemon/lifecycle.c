@@ -62,9 +62,11 @@ static const struct container_cell container_table[CONTAINER_STATE_N][CEV_N] = {
                 [CEV_REQ_CREATE] = GO(PREPARING, action_create),
                 [CEV_REQ_START] = DEFER, [CEV_REQ_KILL] = DEFER, [CEV_REQ_PAUSE] = DEFER, [CEV_REQ_RESUME] = DEFER,
                 [CEV_REQ_EXEC] = DEFER, [CEV_REQ_EXEC_START] = DEFER, [CEV_REQ_UPDATE] = DEFER,
-                [CEV_REQ_CHECKPOINT] = DEFER, [CEV_REQ_DELETE] = DEFER, [CEV_REQ_FORCE_DELETE] = DEFER, [CEV_REQ_QUERY] = DEFER,
+                [CEV_REQ_CHECKPOINT] = DEFER, [CEV_REQ_DELETE] = DEFER, [CEV_REQ_FORCE_DELETE] = DEFER,
+                [CEV_REQ_QUERY] = DEFER,
                 PREPARE_RESULTS(BUG), CREATE_RESULTS(BUG), START_RESULTS(BUG), PAUSE_RESULTS(BUG), RESUME_RESULTS(BUG),
-                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG, [CEV_WANTED_GONE] = IGNORE,
+                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG,
+                [CEV_WANTED_GONE] = IGNORE,
                 [CEV_INIT_EXITED] = IGNORE, [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = IGNORE, [CEV_DEADLINE] = IGNORE,
         },
         [CONTAINER_PREPARING] = {
@@ -72,7 +74,8 @@ static const struct container_cell container_table[CONTAINER_STATE_N][CEV_N] = {
                 [CEV_PREPARE_OK] = GO(CREATING, NULL),
                 [CEV_PREPARE_FAILED] = GO(UNDOING, action_fail),
                 CREATE_RESULTS(BUG), START_RESULTS(BUG), PAUSE_RESULTS(BUG), RESUME_RESULTS(BUG),
-                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG, [CEV_WANTED_GONE] = IGNORE,
+                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG,
+                [CEV_WANTED_GONE] = IGNORE,
                 [CEV_INIT_EXITED] = IGNORE, [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = IGNORE, [CEV_DEADLINE] = IGNORE,
         },
         [CONTAINER_CREATING] = {
@@ -80,7 +83,8 @@ static const struct container_cell container_table[CONTAINER_STATE_N][CEV_N] = {
                 [CEV_CREATE_OK] = GO(CREATED, NULL),
                 [CEV_CREATE_FAILED] = GO(UNDOING, action_fail),
                 PREPARE_RESULTS(BUG), START_RESULTS(BUG), PAUSE_RESULTS(BUG), RESUME_RESULTS(BUG),
-                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG, [CEV_WANTED_GONE] = IGNORE,
+                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG,
+                [CEV_WANTED_GONE] = IGNORE,
                 [CEV_INIT_EXITED] = IGNORE, /* remembered by the process; looked at in CREATED */
                 [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = STAY(action_oom), [CEV_DEADLINE] = IGNORE,
         },
@@ -105,22 +109,26 @@ static const struct container_cell container_table[CONTAINER_STATE_N][CEV_N] = {
                 [CEV_REQ_FORCE_DELETE] = STAY(action_force_delete),
                 [CEV_REQ_QUERY] = STAY(action_query),
                 PREPARE_RESULTS(BUG), CREATE_RESULTS(BUG), START_RESULTS(BUG), PAUSE_RESULTS(BUG), RESUME_RESULTS(BUG),
-                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG, [CEV_WANTED_GONE] = IGNORE,
+                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG,
+                [CEV_WANTED_GONE] = IGNORE,
                 [CEV_INIT_EXITED] = GO(STOPPING, NULL),
                 [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = STAY(action_oom), [CEV_DEADLINE] = IGNORE,
         },
         [CONTAINER_STARTING] = {
                 [CEV_REQ_CREATE] = BUG,
                 [CEV_REQ_START] = REFUSE(WRONG_STATE, "the container is being started already"),
-                [CEV_REQ_KILL] = DEFER, [CEV_REQ_PAUSE] = DEFER, [CEV_REQ_RESUME] = DEFER, [CEV_REQ_EXEC] = STAY(action_exec),
-                [CEV_REQ_EXEC_START] = DEFER, [CEV_REQ_UPDATE] = DEFER, [CEV_REQ_CHECKPOINT] = DEFER, [CEV_REQ_DELETE] = DEFER,
+                [CEV_REQ_KILL] = DEFER, [CEV_REQ_PAUSE] = DEFER, [CEV_REQ_RESUME] = DEFER,
+                [CEV_REQ_EXEC] = STAY(action_exec),
+                [CEV_REQ_EXEC_START] = DEFER, [CEV_REQ_UPDATE] = DEFER, [CEV_REQ_CHECKPOINT] = DEFER,
+                [CEV_REQ_DELETE] = DEFER,
                 [CEV_REQ_FORCE_DELETE] = STAY(action_force_delete),
                 [CEV_REQ_QUERY] = STAY(action_query),
                 [CEV_START_OK] = GO(RUNNING, NULL),
                 [CEV_START_FAILED] = GO(STOPPING, action_fail_start),
                 [CEV_START_NOT_RUN] = GO(CREATED, action_fail),
                 PREPARE_RESULTS(BUG), CREATE_RESULTS(BUG), PAUSE_RESULTS(BUG), RESUME_RESULTS(BUG),
-                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG, [CEV_WANTED_GONE] = IGNORE,
+                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG,
+                [CEV_WANTED_GONE] = IGNORE,
                 [CEV_INIT_EXITED] = IGNORE, /* remembered: its start is published first */
                 [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = STAY(action_oom), [CEV_DEADLINE] = IGNORE,
         },
@@ -138,7 +146,8 @@ static const struct container_cell container_table[CONTAINER_STATE_N][CEV_N] = {
                 [CEV_REQ_FORCE_DELETE] = STAY(action_force_delete),
                 [CEV_REQ_QUERY] = STAY(action_query),
                 PREPARE_RESULTS(BUG), CREATE_RESULTS(BUG), START_RESULTS(BUG), PAUSE_RESULTS(BUG), RESUME_RESULTS(BUG),
-                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG, [CEV_WANTED_GONE] = IGNORE,
+                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG,
+                [CEV_WANTED_GONE] = IGNORE,
                 [CEV_INIT_EXITED] = GO(STOPPING, NULL),
                 [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = STAY(action_oom), [CEV_DEADLINE] = IGNORE,
         },
@@ -147,7 +156,8 @@ static const struct container_cell container_table[CONTAINER_STATE_N][CEV_N] = {
                 [CEV_REQ_START] = REFUSE(WRONG_STATE, "cannot start a running container"),
                 [CEV_REQ_KILL] = DEFER,
                 [CEV_REQ_PAUSE] = REFUSE(WRONG_STATE, "the container is being paused already"),
-                [CEV_REQ_RESUME] = DEFER, [CEV_REQ_EXEC] = DEFER, [CEV_REQ_EXEC_START] = DEFER, [CEV_REQ_UPDATE] = DEFER,
+                [CEV_REQ_RESUME] = DEFER, [CEV_REQ_EXEC] = DEFER, [CEV_REQ_EXEC_START] = DEFER,
+                [CEV_REQ_UPDATE] = DEFER,
                 [CEV_REQ_CHECKPOINT] = DEFER,
                 [CEV_REQ_DELETE] = REFUSE(STILL_RUNNING, "cannot delete a running process"),
                 [CEV_REQ_FORCE_DELETE] = DEFER,
@@ -155,7 +165,8 @@ static const struct container_cell container_table[CONTAINER_STATE_N][CEV_N] = {
                 [CEV_PAUSE_OK] = GO(PAUSED, NULL),
                 [CEV_PAUSE_FAILED] = GO(RUNNING, action_fail),
                 PREPARE_RESULTS(BUG), CREATE_RESULTS(BUG), START_RESULTS(BUG), RESUME_RESULTS(IGNORE),
-                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG, [CEV_WANTED_GONE] = IGNORE,
+                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG,
+                [CEV_WANTED_GONE] = IGNORE,
                 [CEV_INIT_EXITED] = GO(STOPPING, action_thaw),
                 [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = STAY(action_oom), [CEV_DEADLINE] = IGNORE,
         },
@@ -172,8 +183,10 @@ static const struct container_cell container_table[CONTAINER_STATE_N][CEV_N] = {
                 [CEV_REQ_DELETE] = REFUSE(PAUSED, "cannot delete a paused process"),
                 [CEV_REQ_FORCE_DELETE] = STAY(action_force_delete),
                 [CEV_REQ_QUERY] = STAY(action_query),
-                PREPARE_RESULTS(BUG), CREATE_RESULTS(BUG), START_RESULTS(BUG), PAUSE_RESULTS(IGNORE), RESUME_RESULTS(BUG),
-                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG, [CEV_WANTED_GONE] = IGNORE,
+                PREPARE_RESULTS(BUG), CREATE_RESULTS(BUG), START_RESULTS(BUG), PAUSE_RESULTS(IGNORE),
+                RESUME_RESULTS(BUG),
+                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG,
+                [CEV_WANTED_GONE] = IGNORE,
                 [CEV_INIT_EXITED] = GO(STOPPING, action_thaw),
                 [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = STAY(action_oom), [CEV_DEADLINE] = IGNORE,
         },
@@ -182,14 +195,16 @@ static const struct container_cell container_table[CONTAINER_STATE_N][CEV_N] = {
                 [CEV_REQ_START] = REFUSE(PAUSED, "cannot start a paused container"),
                 [CEV_REQ_KILL] = DEFER, [CEV_REQ_PAUSE] = DEFER,
                 [CEV_REQ_RESUME] = REFUSE(WRONG_STATE, "the container is being resumed already"),
-                [CEV_REQ_EXEC] = DEFER, [CEV_REQ_EXEC_START] = DEFER, [CEV_REQ_UPDATE] = DEFER, [CEV_REQ_CHECKPOINT] = DEFER,
+                [CEV_REQ_EXEC] = DEFER, [CEV_REQ_EXEC_START] = DEFER, [CEV_REQ_UPDATE] = DEFER,
+                [CEV_REQ_CHECKPOINT] = DEFER,
                 [CEV_REQ_DELETE] = REFUSE(STILL_RUNNING, "cannot delete a running process"),
                 [CEV_REQ_FORCE_DELETE] = DEFER,
                 [CEV_REQ_QUERY] = STAY(action_query),
                 [CEV_RESUME_OK] = GO(RUNNING, NULL),
                 [CEV_RESUME_FAILED] = GO(PAUSED, action_fail),
                 PREPARE_RESULTS(BUG), CREATE_RESULTS(BUG), START_RESULTS(BUG), PAUSE_RESULTS(IGNORE),
-                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG, [CEV_WANTED_GONE] = IGNORE,
+                CHECKPOINT_RESULTS(BUG), DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG,
+                [CEV_WANTED_GONE] = IGNORE,
                 [CEV_INIT_EXITED] = GO(STOPPING, action_thaw),
                 [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = STAY(action_oom), [CEV_DEADLINE] = IGNORE,
         },
@@ -204,7 +219,8 @@ static const struct container_cell container_table[CONTAINER_STATE_N][CEV_N] = {
                 [CEV_REQ_QUERY] = STAY(action_query),
                 [CEV_CHECKPOINT_OK] = GO(RUNNING, NULL),
                 [CEV_CHECKPOINT_FAILED] = GO(RUNNING, action_fail),
-                PREPARE_RESULTS(BUG), CREATE_RESULTS(BUG), START_RESULTS(BUG), PAUSE_RESULTS(IGNORE), RESUME_RESULTS(IGNORE),
+                PREPARE_RESULTS(BUG), CREATE_RESULTS(BUG), START_RESULTS(BUG), PAUSE_RESULTS(IGNORE),
+                RESUME_RESULTS(IGNORE),
                 DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG, [CEV_WANTED_GONE] = IGNORE,
                 [CEV_INIT_EXITED] = IGNORE, /* remembered: the checkpoint's result comes first */
                 [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = STAY(action_oom), [CEV_DEADLINE] = IGNORE,
@@ -234,7 +250,8 @@ static const struct container_cell container_table[CONTAINER_STATE_N][CEV_N] = {
                 [CEV_WANTED_GONE] = GO(DELETING, NULL),
                 PREPARE_RESULTS(BUG), CREATE_RESULTS(BUG), START_RESULTS(BUG), LATE_RESULTS,
                 DELETE_RESULTS(BUG), [CEV_UNDO_DONE] = BUG, [CEV_CLEAN_DONE] = BUG,
-                [CEV_INIT_EXITED] = IGNORE, [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = IGNORE, [CEV_DEADLINE] = STAY(action_auto_remove),
+                [CEV_INIT_EXITED] = IGNORE, [CEV_ALL_GONE] = IGNORE, [CEV_OOM] = IGNORE,
+                [CEV_DEADLINE] = STAY(action_auto_remove),
         },
         [CONTAINER_DELETING] = {
                 ENDED,
@@ -350,7 +367,8 @@ enum event_class process_event_class(enum process_event ev)
 
 static void container_enter(struct container *c, enum container_state next, const char *cause)
 {
-        log_info("container %s: %s -> %s (%s)", c->key, container_state_name(c->state), container_state_name(next), cause);
+        log_info("container %s: %s -> %s (%s)", c->key, container_state_name(c->state), container_state_name(next),
+                 cause);
         container_leave(c, next);
         c->previous = c->state;
         c->state = next;
@@ -397,7 +415,8 @@ void container_event(struct container *c, enum container_event ev, struct happen
                 break;
         case VERDICT_UNSET:
         case VERDICT_BUG:
-                daemon_warn(c->daemon, c, "bug: event %s in state %s", container_events[ev].name, container_state_name(c->state));
+                daemon_warn(c->daemon, c, "bug: event %s in state %s", container_events[ev].name,
+                            container_state_name(c->state));
                 break;
         }
         if (h->request && *h->request)
@@ -448,15 +467,16 @@ void process_event(struct process *p, enum process_event ev, struct happening *h
                 break;
         case VERDICT_UNSET:
         case VERDICT_BUG:
-                daemon_warn(p->container->daemon, p->container, "bug: event %s of process %s in state %s", process_events[ev].name,
-                            p->exec_id, process_state_name(p->state));
+                daemon_warn(p->container->daemon, p->container, "bug: event %s of process %s in state %s",
+                            process_events[ev].name, p->exec_id, process_state_name(p->state));
                 break;
         }
 }
 
 void container_adopt_state(struct container *c, enum container_state s, bool enter)
 {
-        log_info("container %s: found %s, taken over as %s", c->key, container_state_name(c->state), container_state_name(s));
+        log_info("container %s: found %s, taken over as %s", c->key, container_state_name(c->state),
+                 container_state_name(s));
         c->previous = c->state;
         c->state = s;
         container_persist(c);

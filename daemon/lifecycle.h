@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * THE table: state x event -> verdict, next state, action; one for containers, one for added processes. The only writer of
- * state. Events are of three kinds: requests, which may be refused or put off; results of what we started; and facts from
- * the kernel, which are never refused.
+ * THE table: state x event -> verdict, next state, action; one for containers, one for added processes. The only writer
+ * of state. Events are of three kinds: requests, which may be refused or put off; results of what we started; and facts
+ * from the kernel, which are never refused.
  */
 
 #include "daemon/container.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What is chosen for each of the three follows from the paths alone (choose_*); nothing of the client's is opened here but
- * in stdio_reopen, after a restart, and there only what O_PATH has shown to be a FIFO, non-blocking.
+ * What is chosen for each of the three follows from the paths alone (choose_*); nothing of the client's is opened here
+ * but in stdio_reopen, after a restart, and there only what O_PATH has shown to be a FIFO, non-blocking.
  *
  * stdin_writer is what keeps a process from seeing an end of file while clients come and go; keep_out and keep_err are
  * what keeps it from EPIPE meanwhile, and what it wrote readable after its end.
@@ -48,7 +48,8 @@ static int choose_error(const struct stdio_paths *p, struct arena *a, struct cho
 static int choose(const struct stdio_paths *p, struct arena *a, struct choice *ret, struct error *err)
 {
         *ret = (struct choice){ 0 };
-        if (stdio_uri_parse(p->in, "stdin", a, &ret->in, err) < 0 || stdio_uri_parse(p->out, "stdout", a, &ret->out, err) < 0)
+        if (stdio_uri_parse(p->in, "stdin", a, &ret->in, err) < 0 ||
+            stdio_uri_parse(p->out, "stdout", a, &ret->out, err) < 0)
                 return -1;
         if (ret->in.scheme > STDIO_FIFO)
                 return error_set(err, REASON_INVALID_ARGUMENT, "stdin: only a path or fifo:// can be read from");
@@ -157,7 +158,8 @@ static void fill_child(struct stdio *s, const struct stdio_paths *p, const struc
                 s->child[i] = (struct spawn_stdio){ .kind = SPAWN_STDIO_FD, .fd = logger_output(s->logger, i) };
 }
 
-int stdio_prepare(struct stdio *s, const struct stdio_paths *p, const char *console_path, stdio_ready_fn fn, struct error *err)
+int stdio_prepare(struct stdio *s, const struct stdio_paths *p, const char *console_path, stdio_ready_fn fn,
+                  struct error *err)
 {
         struct choice choice;
 

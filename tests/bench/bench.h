@@ -4,8 +4,8 @@
 /*
  * What the parts of the benchmark share: times of processes, series of measurements, programs to run, containers.
  *
- * Every part measures sandboxd and its peer in turns, in the same run on the same machine: so what else the machine does
- * hits both. Medians are given, and minima, which other load cannot make better.
+ * Every part measures sandboxd and its peer in turns, in the same run on the same machine: so what else the machine
+ * does hits both. Medians are given, and minima, which other load cannot make better.
  */
 
 #include <stdbool.h>
@@ -71,7 +71,8 @@ void wait_gone(pid_t pid);
 
 /* --- calls that must succeed --- */
 void call(struct bench *b, int method, const void *params);
-uint32_t create_start(struct bench *b, const char *runtime, const char *id, const char *bundle, const char *stdout_path);
+uint32_t create_start(struct bench *b, const char *runtime, const char *id, const char *bundle,
+                      const char *stdout_path);
 void stop_delete(struct bench *b, const char *id);
 void wait_delete(struct bench *b, const char *id);
 

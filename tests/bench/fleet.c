@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Many idle containers: to start and to stop them, what they cost while nothing happens, and how soon they are all known
- * again after the daemon was killed. Bundles are BUNDLES/b0 to bN, containers bench-0 to bench-N. */
+/* Many idle containers: to start and to stop them, what they cost while nothing happens, and how soon they are all
+ * known again after the daemon was killed. Bundles are BUNDLES/b0 to bN, containers bench-0 to bench-N. */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -70,7 +70,8 @@ void bench_idle(struct bench *b, int argc, char **argv)
         w = wakeups(b->daemon) + (keeper ? wakeups(keeper) : 0) - w;
         c = cpu_ns(b->daemon) + (keeper ? cpu_ns(keeper) : 0) - c;
         r = rounds(b) - r - own;
-        row_text("idle wake-ups, all threads of daemon and keeper", "%" PRIu64 " in %u s (%" PRIu64 " rounds of the loop) | - | - | -", w, seconds, r);
+        row_text("idle wake-ups, all threads of daemon and keeper",
+                 "%" PRIu64 " in %u s (%" PRIu64 " rounds of the loop) | - | - | -", w, seconds, r);
         row_text("idle CPU, daemon and keeper", "%.3f ms in %u s | - | - | -", (double)c / (double)MS, seconds);
 }
 
@@ -125,6 +126,6 @@ void bench_adopt(struct bench *b, int argc, char **argv)
                         die("%s is %s after the restart", id, state->process->status);
         }
         all = now_ns() - t;
-        row_text("kill -9 of sandboxd until it answers again, and has told the state of each", "%.1f ms, %.1f ms for %d | - | - | -",
-                 (double)first / (double)MS, (double)all / (double)MS, n);
+        row_text("kill -9 of sandboxd until it answers again, and has told the state of each",
+                 "%.1f ms, %.1f ms for %d | - | - | -", (double)first / (double)MS, (double)all / (double)MS, n);
 }

@@ -9,8 +9,9 @@
 #include <string.h>
 #include "tests/bench/bench.h"
 
-#define SPEC \
-        "{\"user\":{\"uid\":0,\"gid\":0},\"args\":[\"/bin/true\"],\"env\":[\"PATH=/bin\"],\"cwd\":\"/\",\"noNewPrivileges\":true}"
+#define SPEC                                                                                                           \
+        "{\"user\":{\"uid\":0,\"gid\":0},\"args\":[\"/bin/true\"],\"env\":[\"PATH=/bin\"],\"cwd\":\"/"                 \
+        "\",\"noNewPrivileges\":true}"
 
 static void ours_life(struct bench *b, const struct peer *p, const char *bundle)
 {
@@ -81,7 +82,9 @@ void bench_life(struct bench *b, int argc, char **argv)
 
 static void ours_exec(struct bench *b, const struct peer *p, const char *arg)
 {
-        struct sandboxd_exec_params exec = { .id = "bench-exec", .exec_id = "e", .spec = { (const uint8_t *)SPEC, sizeof(SPEC) - 1 } };
+        struct sandboxd_exec_params exec = { .id = "bench-exec",
+                                             .exec_id = "e",
+                                             .spec = { (const uint8_t *)SPEC, sizeof(SPEC) - 1 } };
         struct sandboxd_start_params start = { .id = "bench-exec", .exec_id = "e" };
         struct sandboxd_target target = { .id = "bench-exec", .exec_id = "e" };
         struct sandboxd_delete_params del = { .id = "bench-exec", .exec_id = "e" };

@@ -55,7 +55,8 @@ static void measure(struct bench *b, const struct peer *p, const struct op *op, 
         if (has_peer)
                 row_pair(text, &ours, &peer);
         else
-                row_text(text, "%.2f (%.2f) ms | - | - | -", (double)series_at(&ours, 0.5) / (double)MS, (double)series_at(&ours, 0) / (double)MS);
+                row_text(text, "%.2f (%.2f) ms | - | - | -", (double)series_at(&ours, 0.5) / (double)MS,
+                         (double)series_at(&ours, 0) / (double)MS);
         series_free(&ours);
         series_free(&peer);
 }

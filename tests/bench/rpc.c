@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The round trip of a call that does nothing, beside that of one byte over a socket pair with a process behind it, which is
- * what the kernel itself takes. */
+/* The round trip of a call that does nothing, beside that of one byte over a socket pair with a process behind it,
+ * which is what the kernel itself takes. */
 
 #include <inttypes.h>
 #include <stdlib.h>

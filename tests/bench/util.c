@@ -113,7 +113,8 @@ void run_end(pid_t pid, const char *name, bool may_fail)
         int status;
         pid_t got;
 
-        /* whatever else ends meanwhile is what a runtime left behind: as a zombie it makes runsc wait for it, in vain */
+        /* whatever else ends meanwhile is what a runtime left behind: as a zombie it makes runsc wait for it, in
+         * vain */
         while ((got = waitpid(-1, &status, 0)) != pid) {
                 if (got < 0 && errno != EINTR)
                         die("cannot wait for %s", name);
@@ -268,6 +269,6 @@ void row_pair(const char *what, struct series *ours, struct series *peer)
         double o = ms(series_at(ours, 0.5)), o_min = ms(series_at(ours, 0));
         double p = ms(series_at(peer, 0.5)), p_min = ms(series_at(peer, 0));
 
-        row_text(what, "%.2f (%.2f) ms | %.2f (%.2f) ms | %+.2f (%+.2f) ms | %.2f", o, o_min, p, p_min, o - p, o_min - p_min,
-                 p > 0 ? o / p : 0);
+        row_text(what, "%.2f (%.2f) ms | %.2f (%.2f) ms | %+.2f (%+.2f) ms | %.2f", o, o_min, p, p_min, o - p,
+                 o_min - p_min, p > 0 ? o / p : 0);
 }
