@@ -13,7 +13,7 @@
 #define EXIT_USAGE 2
 
 static const char usage[] =
-        "usage: sandboxd [--config FILE] [--root DIR] [--socket PATH] [--log-level LEVEL]\n"
+        "usage: sandboxd [--config FILE] [--root DIR] [--socket PATH] [--log-level LEVEL] [--delete KEY]\n"
         "\n"
         "Supervises all runc, crun and runsc containers of this host. Runs in the foreground.\n"
         "\n"
