@@ -210,17 +210,20 @@ is "$(passed | cut -d' ' -f1)" "fds=20" "--store-max is a limit"
 is "$(grep -c 'store a descriptor' "$dir/err")" 1 "... told once"
 stop
 start
-n=$(($(fds_of "$keeper") + 1500))
 tell "fill many 1500"
-stored() { [ "$(fds_of "$keeper")" = "$n" ]; }
-eventually stored
-ok $? "1500 stored"
+again
+is "$(passed | cut -d' ' -f1)" "fds=1500" "1500 stored"
+n=$(fds_of "$keeper")
 for i in 1 2 3; do again; done
-is "$(passed | cut -d' ' -f1)/$(fds_of "$keeper")" "fds=1500/$n" "... passed again and again, none leaked"
+is "$(passed | cut -d' ' -f1)" "fds=1500" "... passed again and again"
+# one descriptor more may be open for a moment while a child is started
+leaked() { [ "$(fds_of "$keeper")" -gt $((n + 1)) ]; }
+leaked
+is $? 1 "... none leaked"
 tell "notify FDSTOREREMOVE=1|FDNAME=many"
 # Stored in the last moment of its life: the datagram is older than the death.
 printf 'store last FDPOLL=0 %s\nabort\n' "$dir/ctl" >"$dir/ctl"
-eventually runs 5
+eventually runs 6
 is "$(passed)" "fds=1 names=last" "what was stored just before it died is there"
 stop
 
