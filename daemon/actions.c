@@ -63,7 +63,9 @@ static void process_request(struct container *c, struct process *p, struct reque
                 process_event(p, PEV_REQ_KILL, &h);
                 break;
         case METHOD_DELETE:
-                process_event(p, ((const struct delete_params *)req->params)->force ? PEV_REQ_FORCE_DELETE : PEV_REQ_DELETE, &h);
+                process_event(
+                        p, ((const struct delete_params *)req->params)->force ? PEV_REQ_FORCE_DELETE : PEV_REQ_DELETE,
+                        &h);
                 break;
         default:
                 request_fail_reason(&req, REASON_INTERNAL, "method %s is not about a process", req->method->name);
@@ -215,7 +217,8 @@ void action_fail_start(struct container *c, struct happening *h)
 
 void action_give_up_waiting(struct container *c, struct happening *h)
 {
-        daemon_warn(c->daemon, c, "processes of the container did not end within the time given; its exit is reported all the same");
+        daemon_warn(c->daemon, c,
+                    "processes of the container did not end within the time given; its exit is reported all the same");
 }
 
 void action_auto_remove(struct container *c, struct happening *h)
@@ -304,7 +307,8 @@ void action_exec(struct container *c, struct happening *h)
                 request_fail_reason(&req, REASON_ALREADY_EXISTS, "id %s: already exists", x->exec_id);
                 return;
         }
-        if (spec_process_parse((const char *)x->spec.data, x->spec.len, req->arena, &spec, &err) < 0 || stdio_check(&paths, &err) < 0 ||
+        if (spec_process_parse((const char *)x->spec.data, x->spec.len, req->arena, &spec, &err) < 0 ||
+            stdio_check(&paths, &err) < 0 ||
             process_add(&p, c, x->exec_id, &paths, x->spec.data, x->spec.len, &err) < 0) {
                 request_fail(&req, &err);
                 return;
@@ -394,7 +398,8 @@ void action_update(struct container *c, struct happening *h)
         struct spec_limits limits;
         struct error err = ERROR_NULL;
 
-        if (spec_resources_parse((const char *)params->resources.data, params->resources.len, (*h->request)->arena, &limits, &err) < 0)
+        if (spec_resources_parse((const char *)params->resources.data, params->resources.len, (*h->request)->arena,
+                                 &limits, &err) < 0)
                 request_fail(h->request, &err);
         else
                 op_for_request(c, OP_UPDATE, update_done, h);
@@ -422,8 +427,8 @@ static unsigned count_live_execs(const struct container *c)
 #define LOOK_FIRST_NS (1 * NSEC_PER_MSEC)
 #define LOOK_DOUBLINGS 6 /* up to 64 ms between looks */
 
-/* STOPPING: init has ended. Without a pid namespace of its own the rest of the container lives on and is killed; execs of
- * one with a pid namespace are killed by the kernel, and their ends arrive one by one. */
+/* STOPPING: init has ended. Without a pid namespace of its own the rest of the container lives on and is killed; execs
+ * of one with a pid namespace are killed by the kernel, and their ends arrive one by one. */
 void container_look(struct container *c)
 {
         unsigned execs, rest = 0;
@@ -512,9 +517,11 @@ static void settle_revived(struct container *c, struct request *req)
                 request_reply(&req, &(struct start_result){ .pid = (uint32_t)p->pid });
         else if (m == METHOD_START && p && p->exec_id[0] && p->state == PROCESS_STOPPED)
                 request_fail_reason(&req, REASON_IN_DOUBT, "%s", p->cause);
-        else if ((m == METHOD_PAUSE && c->state == CONTAINER_PAUSED) || (m == METHOD_RESUME && c->state == CONTAINER_RUNNING))
+        else if ((m == METHOD_PAUSE && c->state == CONTAINER_PAUSED) ||
+                 (m == METHOD_RESUME && c->state == CONTAINER_RUNNING))
                 request_reply(&req, &(struct empty){});
-        else if (m == METHOD_DELETE && !exec_id[0] && (c->state == CONTAINER_DELETING || c->state == CONTAINER_CLEANING) && !c->delete_request)
+        else if (m == METHOD_DELETE && !exec_id[0] &&
+                 (c->state == CONTAINER_DELETING || c->state == CONTAINER_CLEANING) && !c->delete_request)
                 c->delete_request = req;
         else
                 container_request(c, req);

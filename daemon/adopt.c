@@ -117,7 +117,8 @@ static void watch_command(struct adoption *a, struct container *c, const struct 
                 free(i);
                 return;
         }
-        log_info("container %s: waiting for the command %s (pid %u) of the earlier daemon", c->key, cmd->kind, cmd->pid);
+        log_info("container %s: waiting for the command %s (pid %u) of the earlier daemon", c->key, cmd->kind,
+                 cmd->pid);
         watch_timer_arm(&i->deadline, a->daemon->config->command_timeout_ns);
         DL_APPEND(a->inflight, i);
         c->adopting++;
@@ -135,7 +136,9 @@ static void process_from_record(struct process *p, const struct record_process *
         p->start_published = r->start_published;
         p->exit_published = r->exit_published;
         p->ended = r->ended;
-        p->exit = (struct exit_info){ .known = r->exit_known, .wait_status = (int)r->wait_status, .realtime_ns = r->exited_at };
+        p->exit = (struct exit_info){ .known = r->exit_known,
+                                      .wait_status = (int)r->wait_status,
+                                      .realtime_ns = r->exited_at };
         p->auto_remove = r->auto_remove;
         p->stdin_closed = r->stdin_closed;
         snprintf(p->cause, sizeof(p->cause), "%s", r->cause);
@@ -158,7 +161,8 @@ static void execs_from_record(struct container *c, const struct container_record
                 int state = process_state_parse(r->state);
 
                 if (state < 0 || process_add(&p, c, r->exec_id, &paths, r->spec.data, r->spec.len, &err) < 0) {
-                        log_warn("container %s: process %s of the record is left out: %s", c->key, r->exec_id, err.message);
+                        log_warn("container %s: process %s of the record is left out: %s", c->key, r->exec_id,
+                                 err.message);
                         continue;
                 }
                 process_from_record(p, r);
@@ -166,7 +170,8 @@ static void execs_from_record(struct container *c, const struct container_record
         }
 }
 
-static int container_from_record(struct container **ret, struct adoption *a, struct container_record *rec, struct error *err)
+static int container_from_record(struct container **ret, struct adoption *a, struct container_record *rec,
+                                 struct error *err)
 {
         struct daemon *d = a->daemon;
         int state = container_state_parse(rec->state);
@@ -230,7 +235,8 @@ static void revive_requests(struct adoption *a, struct container *c, const struc
                 struct request *req;
                 void *params;
 
-                if (!method || !arena || message_decode(method->params, r->params.data, r->params.len, arena, &params, &err) < 0)
+                if (!method || !arena ||
+                    message_decode(method->params, r->params.data, r->params.len, arena, &params, &err) < 0)
                         continue;
                 req = request_revive(a->daemon->requests, method, r->uid, params);
                 if (req)
@@ -247,8 +253,8 @@ static void record_found(void *data, const char *owner, const char *ns, const ch
         struct found *f;
 
         if (!rec || container_from_record(&c, a, rec, &local) < 0) {
-                daemon_warn(a->daemon, NULL, "the record of container %s/%s/%s cannot be used and is left as it is: %s", owner, ns, id,
-                            rec ? local.message : err->message);
+                daemon_warn(a->daemon, NULL, "the record of container %s/%s/%s cannot be used and is left as it is: %s",
+                            owner, ns, id, rec ? local.message : err->message);
                 return;
         }
         f = calloc(1, sizeof(*f));
@@ -292,7 +298,8 @@ static void catch_up_events(struct adoption *a)
                 for (size_t i = 0; i < res.events.n; i++) {
                         const struct event *ev = &res.events.items[i];
                         struct container *c = ev->id[0] ? container_find(a->daemon, ev->owner, ev->ns, ev->id) : NULL;
-                        struct process *p = c && ev->time >= c->created_at ? container_find_process(c, ev->exec_id) : NULL;
+                        struct process *p =
+                                c && ev->time >= c->created_at ? container_find_process(c, ev->exec_id) : NULL;
                         int kind = event_kind_parse(ev->kind);
 
                         if (!p)
@@ -336,7 +343,8 @@ static bool find_interrupted(struct adoption *a, struct found *f, struct process
                 struct pidref ref = PIDREF_NULL;
                 char name[80], text[32];
 
-                if (strcmp(cmd->exec_id, p->exec_id) != 0 || strcmp(cmd->kind, process_is_init(p) ? "restore" : "exec") != 0)
+                if (strcmp(cmd->exec_id, p->exec_id) != 0 ||
+                    strcmp(cmd->kind, process_is_init(p) ? "restore" : "exec") != 0)
                         continue;
                 snprintf(name, sizeof(name), "%.48s.pid", cmd->log);
                 if (fd_read_small(p->container->dirfd, name, text, sizeof(text)) <= 0)
@@ -389,7 +397,9 @@ static void adopted(struct adoption *a, struct container *c, enum container_stat
 static void state_known(struct op *op, const struct error *err)
 {
         struct container *c = op->container;
-        enum container_state s = c->state == CONTAINER_STARTING ? CONTAINER_RUNNING : c->state == CONTAINER_RESUMING ? CONTAINER_RUNNING : CONTAINER_PAUSED;
+        enum container_state s = c->state == CONTAINER_STARTING   ? CONTAINER_RUNNING
+                                 : c->state == CONTAINER_RESUMING ? CONTAINER_RUNNING
+                                                                  : CONTAINER_PAUSED;
 
         if (err)
                 log_warn("container %s: %s", c->key, err->message);
@@ -492,7 +502,8 @@ static void decide(struct adoption *a, struct found *f)
         case CONTAINER_CREATING:
         case CONTAINER_UNDOING:
                 publish_simple(c, EVENT_CLEANED, "", "a create that was under way when the daemon ended is undone");
-                error_set(&c->failure, REASON_IN_DOUBT, "the daemon ended while the container was being created; what there was of it was removed");
+                error_set(&c->failure, REASON_IN_DOUBT,
+                          "the daemon ended while the container was being created; what there was of it was removed");
                 container_adopt_state(c, CONTAINER_UNDOING, true);
                 break;
         case CONTAINER_STOPPED:
@@ -532,7 +543,8 @@ static void decide_all(struct deferred *d)
                 if (!f->container->adopting)
                         decide(a, f);
         if (a->n_adopted)
-                log_info("took over %zu containers in %llu us", a->n_adopted, (unsigned long long)((clock_monotonic_ns() - begin) / 1000));
+                log_info("took over %zu containers in %llu us", a->n_adopted,
+                         (unsigned long long)((clock_monotonic_ns() - begin) / 1000));
         a->served = true;
         a->done(a->daemon);
         finish_if_over(a);
@@ -558,7 +570,8 @@ int adoption_start(struct daemon *d, void (*done)(struct daemon *d), struct erro
         reaper_hold(d->reaper, &a->hold);
         a->hold.begin_ticks = 0; /* also what began long before us */
         d->adoption = a;
-        if (record_tombstone_each(d->store, tombstone_found, a, err) < 0 || record_each(d->store, record_found, a, err) < 0)
+        if (record_tombstone_each(d->store, tombstone_found, a, err) < 0 ||
+            record_each(d->store, record_found, a, err) < 0)
                 return -1;
         loop_defer(&a->start);
         return 0;

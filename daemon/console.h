@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A terminal: the console socket on which the runtime sends the pty's master, and the copying between it and the client's
- * FIFOs, with back-pressure (no reading of one side while the other side's buffer is full) and a budget of bytes per turn
- * of the loop, so that a noisy terminal cannot starve the rest.
+ * A terminal: the console socket on which the runtime sends the pty's master, and the copying between it and the
+ * client's FIFOs, with back-pressure (no reading of one side while the other side's buffer is full) and a budget of
+ * bytes per turn of the loop, so that a noisy terminal cannot starve the rest.
  */
 
 #include "base/buf.h"
@@ -18,11 +18,12 @@ struct console;
 typedef void (*console_fn)(void *data);
 
 /* Listens at path (0600). The runtime may connect at any time until the console is freed. */
-int console_new(struct console **ret, struct loop *loop, const char *path, uint32_t width, uint32_t height, struct error *err);
+int console_new(struct console **ret, struct loop *loop, const char *path, uint32_t width, uint32_t height,
+                struct error *err);
 struct console *console_free(struct console *c); /* removes the socket */
 DEFINE_CLEANUP(struct console *, console_free)
-/* The owner goes: what is still being drained gets this long to reach the client, as long as containerd's Go shims give it;
- * then the console frees itself. */
+/* The owner goes: what is still being drained gets this long to reach the client, as long as containerd's Go shims give
+ * it; then the console frees itself. */
 #define CONSOLE_LINGER_NS (UINT64_C(2) * 1000000000)
 void console_release(struct console *c);
 const char *console_path(const struct console *c);

@@ -241,15 +241,18 @@ static void process_explain(struct process *p)
         int sig = p->exit.known && WIFSIGNALED(p->exit.wait_status) ? WTERMSIG(p->exit.wait_status) : 0;
 
         if (sig && sig == p->last_signal)
-                snprintf(by, sizeof(by), ", sent by pid %d of uid %u", (int)p->last_signal_pid, (unsigned)p->last_signal_uid);
+                snprintf(by, sizeof(by), ", sent by pid %d of uid %u", (int)p->last_signal_pid,
+                         (unsigned)p->last_signal_uid);
         if (!p->exit.known)
                 snprintf(p->cause, sizeof(p->cause), "ended while nobody watched; its exit status is not known");
         else if (sig == SIGKILL && c->oom_killed && !by[0])
                 snprintf(p->cause, sizeof(p->cause), "killed by the kernel for lack of memory: %s", c->oom_text);
         else if (sig)
-                snprintf(p->cause, sizeof(p->cause), "killed by signal %d (SIG%s)%s", sig, sigabbrev_np(sig) ? sigabbrev_np(sig) : "?", by);
+                snprintf(p->cause, sizeof(p->cause), "killed by signal %d (SIG%s)%s", sig,
+                         sigabbrev_np(sig) ? sigabbrev_np(sig) : "?", by);
         else if (c->oom_killed && WEXITSTATUS(p->exit.wait_status))
-                snprintf(p->cause, sizeof(p->cause), "exited with status %d, after the kernel had killed a process for lack of memory: %s",
+                snprintf(p->cause, sizeof(p->cause),
+                         "exited with status %d, after the kernel had killed a process for lack of memory: %s",
                          WEXITSTATUS(p->exit.wait_status), c->oom_text);
         else
                 snprintf(p->cause, sizeof(p->cause), "exited with status %d", WEXITSTATUS(p->exit.wait_status));
@@ -358,7 +361,8 @@ static void request_to_record(const struct request *req, struct arena *a, struct
         };
 }
 
-/* Those whose repeat must not run twice, nor be told that it is too late. (create is undone, and signals are sent again.) */
+/* Those whose repeat must not run twice, nor be told that it is too late. (create is undone, and signals are sent
+ * again.) */
 static int requests_to_record(struct container *c, size_t n_execs, struct arena *a, struct list_record_request *list)
 {
         const struct request *req;
@@ -422,7 +426,8 @@ static int container_to_record(struct container *c, struct arena *a, struct cont
         rec->execs.items = arena_alloc(a, (n_execs + 1) * sizeof(struct record_process));
         rec->commands.items = arena_alloc(a, (n_ops + 1) * sizeof(struct record_command));
         fill.list.items = arena_alloc(a, PERSISTED_ANSWERS * sizeof(struct record_answer));
-        if (!init || !rec->execs.items || !rec->commands.items || !fill.list.items || requests_to_record(c, n_execs, a, &rec->requests) < 0)
+        if (!init || !rec->execs.items || !rec->commands.items || !fill.list.items ||
+            requests_to_record(c, n_execs, a, &rec->requests) < 0)
                 return -ENOMEM;
         process_to_record(&c->init, init);
         rec->init = init;
@@ -449,7 +454,8 @@ int container_save(struct container *c, struct error *err)
         struct container_record rec;
 
         if (!a || container_to_record(c, a, &rec) < 0)
-                return error_set_errno(err, REASON_NO_RESOURCES, ENOMEM, "cannot write the record of container %s", c->key);
+                return error_set_errno(err, REASON_NO_RESOURCES, ENOMEM, "cannot write the record of container %s",
+                                       c->key);
         return record_save(c->dirfd, &rec, err);
 }
 
@@ -458,7 +464,9 @@ void container_persist(struct container *c)
         struct error err = ERROR_NULL;
 
         if (c->dirfd >= 0 && container_save(c, &err) < 0)
-                daemon_warn(c->daemon, c, "%s: the container goes on, but a restart of the daemon may not know its last state", err.message);
+                daemon_warn(c->daemon, c,
+                            "%s: the container goes on, but a restart of the daemon may not know its last state",
+                            err.message);
 }
 
 /* --- answers --- */

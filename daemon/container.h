@@ -89,8 +89,9 @@ struct container {
         /* who waits for the present state to be over; pause_request also for resume */
         struct request *create_request, *start_request, *pause_request, *checkpoint_request, *delete_request;
         struct request *deferred;    /* for the next state */
-        unsigned adopting;           /* commands of an earlier daemon that are still in flight: nothing is decided before their end */
-        struct request *revived;     /* of an earlier daemon: answered or begun again once it is known how far they came */
+        unsigned adopting; /* commands of an earlier daemon that are still in flight: nothing is decided before their
+                              end */
+        struct request *revived; /* of an earlier daemon: answered or begun again once it is known how far they came */
         struct request *after_gone;  /* create of the same key, while this one goes */
 };
 

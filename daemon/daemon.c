@@ -115,8 +115,9 @@ static void on_stall(void *data, uint64_t ns)
 static void dump_process(const struct process *p)
 {
         log_info("dump:   process \"%s\": %s pid %d start %llu ended %d status %u fds in %d out %d err %d", p->exec_id,
-                 process_is_init(p) ? "init" : process_state_name(p->state), (int)p->pid, (unsigned long long)p->start_time, p->ended,
-                 process_exit_status(p), p->stdio.stdin_writer, p->stdio.keep_out, p->stdio.keep_err);
+                 process_is_init(p) ? "init" : process_state_name(p->state), (int)p->pid,
+                 (unsigned long long)p->start_time, p->ended, process_exit_status(p), p->stdio.stdin_writer,
+                 p->stdio.keep_out, p->stdio.keep_err);
 }
 
 void daemon_dump(struct daemon *d)
@@ -126,20 +127,24 @@ void daemon_dump(struct daemon *d)
         const struct process *p;
         const struct op *op;
 
-        log_info("dump: %u containers, %zu open requests, commands %zu running %zu waiting, event %llu, loop rounds %llu stalls %llu "
+        log_info("dump: %u containers, %zu open requests, commands %zu running %zu waiting, event %llu, loop rounds "
+                 "%llu stalls %llu "
                  "longest %llu us, orphans %zu, descriptors %d",
                  (unsigned)HASH_COUNT(d->containers), requests_n_open(d->requests), command_queue_running(d->commands),
-                 command_queue_waiting(d->commands), (unsigned long long)eventlog_newest(d->events), (unsigned long long)ls->rounds,
-                 (unsigned long long)ls->stalls, (unsigned long long)(ls->stall_max_ns / 1000), reaper_n_orphans(d->reaper), fd_count());
+                 command_queue_waiting(d->commands), (unsigned long long)eventlog_newest(d->events),
+                 (unsigned long long)ls->rounds, (unsigned long long)ls->stalls,
+                 (unsigned long long)(ls->stall_max_ns / 1000), reaper_n_orphans(d->reaper), fd_count());
         owners_dump(d->owners);
         HASH_ITER(hh, d->containers, c, tmp) {
-                log_info("dump: container %s: %s, wanted %s, runtime %s, cgroup %s", c->key, container_state_name(c->state),
-                         wanted_name(c->wanted), c->runtime ? c->runtime->name : "?", c->cgroup ? cgroup_path(c->cgroup) : "none");
+                log_info("dump: container %s: %s, wanted %s, runtime %s, cgroup %s", c->key,
+                         container_state_name(c->state), wanted_name(c->wanted), c->runtime ? c->runtime->name : "?",
+                         c->cgroup ? cgroup_path(c->cgroup) : "none");
                 dump_process(&c->init);
                 DL_FOREACH(c->execs, p)
                         dump_process(p);
                 DL_FOREACH(c->ops, op)
-                        log_info("dump:   in flight: %s, pid %d", op_kind_name(op->kind), (int)op->command.spawn.pid.pidref.pid);
+                log_info("dump:   in flight: %s, pid %d", op_kind_name(op->kind),
+                         (int)op->command.spawn.pid.pidref.pid);
         }
 }
 
@@ -252,7 +257,8 @@ static int find_helper(struct daemon *d, struct error *err)
         }
         d->helper_path = strdup(LIBEXECDIR "/sandboxd-helper");
         if (!d->helper_path || access(d->helper_path, X_OK) < 0)
-                return error_set_errno(err, REASON_INTERNAL, errno, "no helper program: neither %s nor %s", self, LIBEXECDIR "/sandboxd-helper");
+                return error_set_errno(err, REASON_INTERNAL, errno, "no helper program: neither %s nor %s", self,
+                                       LIBEXECDIR "/sandboxd-helper");
         return 0;
 }
 
@@ -275,7 +281,8 @@ static int read_identity(struct daemon *d, struct error *err)
 
 static int set_up_rooms(struct daemon *d, struct error *err)
 {
-        struct eventlog_options events = { .segment_bytes = d->config->events_segment_bytes, .max_bytes = d->config->events_max_bytes };
+        struct eventlog_options events = { .segment_bytes = d->config->events_segment_bytes,
+                                           .max_bytes = d->config->events_max_bytes };
         struct command_queue_options commands = {
                 .max_running = (unsigned)d->config->max_commands,
                 .max_urgent = (unsigned)d->config->max_urgent_commands,
@@ -297,8 +304,8 @@ static int set_up_rooms(struct daemon *d, struct error *err)
                 return -1;
         if (cgroup_host_new(&d->cgroups, err) < 0 || oom_hub_new(&d->oom, d->loop, d->cgroups, err) < 0)
                 return -1;
-        if (command_queue_new(&d->commands, d->loop, d->reaper, &commands) < 0 || runsc_netns_new(&d->runsc_netns, d) < 0 ||
-            requests_new(&d->requests, d, method_handlers, &requests) < 0)
+        if (command_queue_new(&d->commands, d->loop, d->reaper, &commands) < 0 ||
+            runsc_netns_new(&d->runsc_netns, d) < 0 || requests_new(&d->requests, d, method_handlers, &requests) < 0)
                 return error_set(err, REASON_NO_RESOURCES, "no memory");
         requests_on_answer(d->requests, answer_remembered, d);
         return runtimes_load(d, err) < 0 ? -1 : owners_new(&d->owners, d, err);
@@ -309,7 +316,8 @@ static void backlog_told(void *data)
         adoption_backlog_told(((struct daemon *)data)->adoption);
 }
 
-/* The status has gone to whom it concerns, and into a record. During adoption it waits for its container to be decided on. */
+/* The status has gone to whom it concerns, and into a record. During adoption it waits for its container to be decided
+ * on. */
 static void keeper_told(void *data, pid_t pid, uint64_t start_time, const struct exit_info *info)
 {
         struct daemon *d = data;
@@ -426,15 +434,16 @@ static void serve(struct daemon *d)
         };
         struct event ev = { .kind = event_kind_name(EVENT_DAEMON_START), .message = SANDBOXD_VERSION };
 
-        if (transport_new(&d->transport, d->loop, &options, &requests_transport_handlers, d->requests, &d->failure) < 0) {
+        if (transport_new(&d->transport, d->loop, &options, &requests_transport_handlers, d->requests,
+                          &d->failure) < 0) {
                 loop_stop(d->loop);
                 return;
         }
         daemon_publish(d, &ev);
         owners_serve(d->owners);
         keeper_link_notify(d->keeper, "READY=1");
-        log_info("sandboxd %s serves %s; state in %s; %u containers", SANDBOXD_VERSION, d->config->socket, record_store_root(d->store),
-                 (unsigned)HASH_COUNT(d->containers));
+        log_info("sandboxd %s serves %s; state in %s; %u containers", SANDBOXD_VERSION, d->config->socket,
+                 record_store_root(d->store), (unsigned)HASH_COUNT(d->containers));
 }
 
 /* --delete: in place of serve. */

@@ -69,8 +69,10 @@ static int understand_spec(struct container *c, struct op *op, struct error *err
         if (spec_parse(op->text, op->text_len, c->arena, &c->spec, err) < 0)
                 return error_wrap(err, "%s/config.json", c->params->bundle);
         if (c->spec->terminal != c->params->terminal && !c->from_checkpoint)
-                return error_set(err, REASON_INVALID_SPEC, "%s/config.json: process.terminal is %s, but the request says %s: make them agree",
-                                 c->params->bundle, c->spec->terminal ? "true" : "false", c->params->terminal ? "true" : "false");
+                return error_set(err, REASON_INVALID_SPEC,
+                                 "%s/config.json: process.terminal is %s, but the request says %s: make them agree",
+                                 c->params->bundle, c->spec->terminal ? "true" : "false",
+                                 c->params->terminal ? "true" : "false");
         rootfs = c->spec->root_path[0] == '/' ? arena_strdup(c->arena, c->spec->root_path)
                                              : arena_printf(c->arena, "%s/%s", c->params->bundle, c->spec->root_path);
         if (!rootfs)
@@ -343,7 +345,8 @@ static void enter_gone(struct container *c, struct happening *h)
         if (c->create_published)
                 publish_delete(c);
         process_describe_exit(&c->init, &res);
-        fail_or(&c->create_request, &c->failure, REASON_CANCELLED, "the container was removed while it was being created");
+        fail_or(&c->create_request, &c->failure, REASON_CANCELLED,
+                "the container was removed while it was being created");
         if (c->delete_request)
                 request_reply(&c->delete_request, &res);
         DL_FOREACH_SAFE(c->execs, p, tmp) {

@@ -37,12 +37,13 @@ static struct container *find(struct daemon *d, struct request **req, const char
         }
         c = container_find(d, owner, ns, id);
         if (!c)
-                request_fail_reason(req, REASON_NOT_FOUND, "container %s in namespace %s does not exist", id, ns_or_default(ns));
+                request_fail_reason(req, REASON_NOT_FOUND, "container %s in namespace %s does not exist", id,
+                                    ns_or_default(ns));
         return c;
 }
 
-static struct process *find_process(struct daemon *d, struct request **req, const char *owner, const char *ns, const char *id,
-                                    const char *exec_id)
+static struct process *find_process(struct daemon *d, struct request **req, const char *owner, const char *ns,
+                                    const char *id, const char *exec_id)
 {
         struct container *c = find(d, req, owner, ns, id);
         struct process *p;
@@ -77,11 +78,14 @@ static int check_create(struct daemon *d, const struct create_params *x, struct 
                 return error_set(err, REASON_INVALID_ARGUMENT, "bundle: \"%s\" is not an absolute path", x->bundle);
         snprintf(bundles, sizeof(bundles), "%s/bundles/", record_store_root(d->store));
         if (x->remove_bundle && (strncmp(x->bundle, bundles, strlen(bundles)) != 0 || strstr(x->bundle, "..")))
-                return error_set(err, REASON_INVALID_ARGUMENT, "remove_bundle: only bundles below %s are removed, not %s", bundles, x->bundle);
+                return error_set(err, REASON_INVALID_ARGUMENT,
+                                 "remove_bundle: only bundles below %s are removed, not %s", bundles, x->bundle);
         if (x->checkpoint[0] && x->checkpoint[0] != '/')
-                return error_set(err, REASON_INVALID_ARGUMENT, "checkpoint: \"%s\" is not an absolute path", x->checkpoint);
+                return error_set(err, REASON_INVALID_ARGUMENT, "checkpoint: \"%s\" is not an absolute path",
+                                 x->checkpoint);
         if (x->runtime_root[0] && x->runtime_root[0] != '/')
-                return error_set(err, REASON_INVALID_ARGUMENT, "runtime_root: \"%s\" is not an absolute path", x->runtime_root);
+                return error_set(err, REASON_INVALID_ARGUMENT, "runtime_root: \"%s\" is not an absolute path",
+                                 x->runtime_root);
         return stdio_check(&paths, err);
 }
 
@@ -117,7 +121,8 @@ static void handle_create(struct daemon *d, struct request *req)
                 return;
         }
         if (c) {
-                request_fail_reason(&req, REASON_ALREADY_EXISTS, "container %s in namespace %s: already exists (it is %s)", x->id,
+                request_fail_reason(&req, REASON_ALREADY_EXISTS,
+                                    "container %s in namespace %s: already exists (it is %s)", x->id,
                                     ns_or_default(x->ns), container_state_name(c->state));
                 return;
         }
@@ -254,7 +259,8 @@ static void handle_resize(struct daemon *d, struct request *req)
         p->paths.height = x->height;
         r = stdio_resize(&p->stdio, x->width, x->height);
         if (r < 0 && r != -EIO)
-                request_fail_reason(&req, REASON_INTERNAL, "cannot set the size of the terminal: %s", strerrordesc_np(-r));
+                request_fail_reason(&req, REASON_INTERNAL, "cannot set the size of the terminal: %s",
+                                    strerrordesc_np(-r));
         else
                 request_reply(&req, &(struct empty){});
 }

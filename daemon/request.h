@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * One call in flight. It is answered exactly once, by request_reply() or request_fail(), which take it out of the caller's
- * hands (*req becomes NULL); request_free asserts that. Between, it may be parked with an object; on_cancel tells the
- * parker that nobody waits for the answer any more (only for methods with access READ: a mutating request goes on, and its
- * answer is remembered for the repeat).
+ * One call in flight. It is answered exactly once, by request_reply() or request_fail(), which take it out of the
+ * caller's hands (*req becomes NULL); request_free asserts that. Between, it may be parked with an object; on_cancel
+ * tells the parker that nobody waits for the answer any more (only for methods with access READ: a mutating request
+ * goes on, and its answer is remembered for the repeat).
  *
  * A mutating request that carries a request id is looked up first (answers.h): a repeat of an answered one gets the
  * first answer, a repeat of one that is still open waits for the same answer; neither runs twice.
@@ -18,7 +18,8 @@ struct daemon;
 struct request;
 struct container;
 
-typedef void (*request_cancel_fn)(struct request *req); /* must unlink it from where it is parked, then request_free(&req) */
+/* must unlink it from where it is parked, then request_free(&req) */
+typedef void (*request_cancel_fn)(struct request *req);
 
 struct request {
         struct request *prev, *next;           /* in requests: all open ones */
@@ -60,13 +61,14 @@ DEFINE_CLEANUP(struct requests *, requests_free)
 /* To be given to transport_new with data = the struct requests. */
 extern const struct transport_handlers requests_transport_handlers;
 
-/* Sends the result (struct of method->result; may be NULL where that is empty) or the error, remembers the answer if the
- * method is mutating and has a request id (not UNAVAILABLE, which asks for a repeat), answers the followers, and frees. */
+/* Sends the result (struct of method->result; may be NULL where that is empty) or the error, remembers the answer if
+ * the method is mutating and has a request id (not UNAVAILABLE, which asks for a repeat), answers the followers, and
+ * frees. */
 void request_reply(struct request **req, const void *result);
 void request_fail(struct request **req, const struct error *err);
 void request_fail_reason(struct request **req, enum reason reason, const char *fmt, ...) _printf_(3, 4);
-/* A request of an earlier daemon that had not answered it: nobody waits on a wire, but a repeat joins it, and its answer is
- * remembered. params is copied. NULL: no memory, or the request has no id. */
+/* A request of an earlier daemon that had not answered it: nobody waits on a wire, but a repeat joins it, and its
+ * answer is remembered. params is copied. NULL: no memory, or the request has no id. */
 struct request *request_revive(struct requests *r, const struct method_desc *method, uid_t uid, const void *params);
 /* Frees one that was cancelled or answered. */
 struct request *request_free(struct request *req);

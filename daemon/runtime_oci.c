@@ -308,10 +308,12 @@ static void update_done(struct command *cmd, const struct command_result *res)
         if (!res->ok)
                 command_error(res, "update", &err);
         else if (params && op->container->cgroup &&
-                 spec_resources_parse((const char *)params->resources.data, params->resources.len, op->arena, &limits, &err) == 0)
+                 spec_resources_parse((const char *)params->resources.data, params->resources.len, op->arena, &limits,
+                                      &err) == 0)
                 stats_verify_limits(op->container->cgroup, &limits, &err);
         if (strstr(err.message, "unknown command") || strstr(err.message, "Subcommand"))
-                error_set(&err, REASON_NOT_SUPPORTED, "this release of %s cannot update the limits of a container", op->container->runtime->name);
+                error_set(&err, REASON_NOT_SUPPORTED, "this release of %s cannot update the limits of a container",
+                          op->container->runtime->name);
         op_finish(op, error_is_set(&err) ? &err : NULL);
 }
 
@@ -388,7 +390,8 @@ void oci_kill_by_pidfd(struct op *op)
                 if (r == -ESRCH)
                         error_set(&err, REASON_PROCESS_FINISHED, "process already finished");
                 else if (r == -EINVAL)
-                        error_set(&err, REASON_INVALID_ARGUMENT, "signal %d: the kernel knows no such signal", op->signal);
+                        error_set(&err, REASON_INVALID_ARGUMENT, "signal %d: the kernel knows no such signal",
+                                  op->signal);
                 else if (r < 0)
                         error_set_errno(&err, REASON_INTERNAL, r, "cannot send signal %d", op->signal);
         }
@@ -421,8 +424,9 @@ static void freeze_look(struct watch_timer *w)
                 error_set_errno(&err, REASON_RUNTIME_FAILED, is, "cannot read the state of the freezer");
                 op_finish(op, &err);
         } else if (clock_monotonic_ns() > op->deadline) {
-                error_set(&err, REASON_RUNTIME_TIMEOUT, "cgroup %s was not %s within %u s", cgroup_path(op->container->cgroup),
-                          freeze ? "frozen" : "thawed", (unsigned)(FREEZE_DEADLINE_NS / NSEC_PER_SEC));
+                error_set(&err, REASON_RUNTIME_TIMEOUT, "cgroup %s was not %s within %u s",
+                          cgroup_path(op->container->cgroup), freeze ? "frozen" : "thawed",
+                          (unsigned)(FREEZE_DEADLINE_NS / NSEC_PER_SEC));
                 if (freeze)
                         cgroup_freeze(op->container->cgroup, false, NULL);
                 op_finish(op, &err);
@@ -468,7 +472,8 @@ static int list_pids(struct op *op, struct error *err)
         size_t n;
 
         if (!c->cgroup)
-                return error_set(err, REASON_CGROUP_NOT_FOUND, "the container has no cgroup of its own: its processes cannot be told from others");
+                return error_set(err, REASON_CGROUP_NOT_FOUND,
+                                 "the container has no cgroup of its own: its processes cannot be told from others");
         if (cgroup_pids(c->cgroup, op->arena, &pids, &n, err) < 0)
                 return -1;
         op->pids.host = op->ps.host = true;
@@ -477,8 +482,10 @@ static int list_pids(struct op *op, struct error *err)
         if (!op->pids.processes.items || !op->ps.rows.items)
                 return error_set(err, REASON_NO_RESOURCES, "no memory");
         for (size_t i = 0; i < n; i++) {
-                op->pids.processes.items[i] = (struct pid_info){ .pid = (uint32_t)pids[i], .exec_id = exec_of_pid(c, pids[i]) };
-                op->ps.rows.items[i] = (struct ps_row){ .pid = (uint32_t)pids[i], .exec_id = op->pids.processes.items[i].exec_id };
+                op->pids.processes.items[i] =
+                        (struct pid_info){ .pid = (uint32_t)pids[i], .exec_id = exec_of_pid(c, pids[i]) };
+                op->ps.rows.items[i] =
+                        (struct ps_row){ .pid = (uint32_t)pids[i], .exec_id = op->pids.processes.items[i].exec_id };
         }
         op->pids.processes.n = op->ps.rows.n = n;
         return 0;

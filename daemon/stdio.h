@@ -3,9 +3,9 @@
 
 /*
  * The stdio of one process. Without a terminal no byte passes through this daemon: the client's FIFOs are opened by the
- * spawned child (spawn.h) and handed to the process; we keep a read end of each output FIFO (a reader that restarts gives
- * the process no EPIPE) and a write end of stdin (closing it is CloseIO). binary:// starts a logger first and waits for
- * its ready signal. With a terminal the runtime sends us the pty's master over a console socket (console.h).
+ * spawned child (spawn.h) and handed to the process; we keep a read end of each output FIFO (a reader that restarts
+ * gives the process no EPIPE) and a write end of stdin (closing it is CloseIO). binary:// starts a logger first and
+ * waits for its ready signal. With a terminal the runtime sends us the pty's master over a console socket (console.h).
  */
 
 #include "base/spawn.h"
@@ -22,8 +22,8 @@ struct stdio_paths {
         const char *ns, *id; /* for a logger's environment */
 };
 
-/* Checks schemes and combinations: UNKNOWN_STDIO, INVALID_ARGUMENT (relative paths, two loggers, a file for a terminal ...).
- * With a terminal, stderr is not looked at: there is none, and some clients name a FIFO for it all the same. */
+/* Checks schemes and combinations: UNKNOWN_STDIO, INVALID_ARGUMENT (relative paths, two loggers, a file for a terminal
+ * ...). With a terminal, stderr is not looked at: there is none, and some clients name a FIFO for it all the same. */
 int stdio_check(const struct stdio_paths *p, struct error *err);
 
 struct stdio;
@@ -48,14 +48,15 @@ struct stdio {
 void stdio_init(struct stdio *s, struct loop *loop, struct reaper *reaper);
 void stdio_deinit(struct stdio *s); /* closes everything; a logger outlives s for a while (logger.h) */
 
-/* Makes child[] ready (with a terminal: for the runtime command, which hands the FIFOs back); starts a logger or a console
- * listener at console_path (a free path of at most 107 bytes) where needed. on_ready comes later, never from inside.
- * Copies the paths. On failure stdio_deinit is still due. */
-int stdio_prepare(struct stdio *s, const struct stdio_paths *p, const char *console_path, stdio_ready_fn on_ready, struct error *err);
+/* Makes child[] ready (with a terminal: for the runtime command, which hands the FIFOs back); starts a logger or a
+ * console listener at console_path (a free path of at most 107 bytes) where needed. on_ready comes later, never from
+ * inside. Copies the paths. On failure stdio_deinit is still due. */
+int stdio_prepare(struct stdio *s, const struct stdio_paths *p, const char *console_path, stdio_ready_fn on_ready,
+                  struct error *err);
 /* What to give as --console-socket; NULL without a terminal. */
 const char *stdio_console_path(const struct stdio *s);
-/* The command was executed: takes the kept ends. With a terminal they are the client's FIFOs (O_RDWR), which the console
- * copies to and from. */
+/* The command was executed: takes the kept ends. With a terminal they are the client's FIFOs (O_RDWR), which the
+ * console copies to and from. */
 void stdio_take(struct stdio *s, struct spawn_ready *ready);
 /* After a restart of the daemon: opens our ends again (FIFOs without a terminal only). Never blocks on a FIFO. */
 void stdio_reopen(struct stdio *s, const struct stdio_paths *p, bool stdin_closed);

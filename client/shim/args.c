@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* A flag that takes a value takes the next word whatever it is, as in Go; an unknown one takes it only if it is not a flag. */
+/* A flag that takes a value takes the next word whatever it is, as in Go; an unknown one takes it only if it is not a
+ * flag. */
 
 #include "client/shim/args.h"
 
@@ -59,7 +60,9 @@ static int take_flag(struct shim_args *ret, const char *word, const char *next)
 
 void shim_args_parse(struct shim_args *ret, int argc, char *const *argv)
 {
-        *ret = (struct shim_args){ .ns = "", .id = "", .address = "", .bundle = "", .owner = "", .socket = "", .listen = "" };
+        *ret = (struct shim_args){
+                .ns = "", .id = "", .address = "", .bundle = "", .owner = "", .socket = "", .listen = ""
+        };
         for (int i = 1; i < argc; i++) {
                 if (is_flag(argv[i]))
                         i += take_flag(ret, argv[i], argv[i + 1]);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The command line as containerd gives it, in the syntax of Go's flags: "-x v", "-x=v", "--x v", in any order around one
- * word that says what to do. Flags that we do not know are passed over: the next containerd may have more of them.
+ * The command line as containerd gives it, in the syntax of Go's flags: "-x v", "-x=v", "--x v", in any order around
+ * one word that says what to do. Flags that we do not know are passed over: the next containerd may have more of them.
  */
 
 #include <stdbool.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A request is read in two steps, the envelope and the message in it; then the method's row says what to ask of whom. Every
- * path ends in one frame on the call's stream: the answer of the row, an error, or an answer that would be too large.
+ * A request is read in two steps, the envelope and the message in it; then the method's row says what to ask of whom.
+ * Every path ends in one frame on the call's stream: the answer of the row, an error, or an answer that would be too
+ * large.
  */
 
 #include "client/shim/call.h"
@@ -38,7 +39,8 @@ static void end(struct call *call, int r)
         struct conn *conn = call->conn;
 
         if (r == -EMSGSIZE)
-                r = ttrpc_append_error(&conn->out, call->stream, CODE_RESOURCE_EXHAUSTED, "the answer is larger than a message may be");
+                r = ttrpc_append_error(&conn->out, call->stream, CODE_RESOURCE_EXHAUSTED,
+                                       "the answer is larger than a message may be");
         if (r < 0)
                 conn->out.failed = true;
         DL_DELETE(conn->calls, call);
@@ -126,7 +128,10 @@ static void ask_wait(struct call *call, const struct target *target)
                 return;
         }
         call->waiter = waits_add(&call->conn->front->waits, target->ns, target->id, target->exec_id,
-                                 call->deadline == 0 ? 0 : call->deadline > now ? call->deadline - now : 1, on_end, call);
+                                 call->deadline == 0    ? 0
+                                 : call->deadline > now ? call->deadline - now
+                                                        : 1,
+                                 on_end, call);
         if (!call->waiter)
                 end_error(call, REASON_NO_RESOURCES, CODE_RESOURCE_EXHAUSTED, "no memory for another Wait");
 }
@@ -155,7 +160,8 @@ static void ask(struct call *call)
         } else if (call->method->kind == TASK_WAIT) {
                 ask_wait(call, &params.target);
         } else {
-                call->rpc = rpc_submit(&call->conn->front->rpc, call->method->method, &params, timeout_ms(call), on_reply, call);
+                call->rpc = rpc_submit(&call->conn->front->rpc, call->method->method, &params, timeout_ms(call),
+                                       on_reply, call);
                 if (!call->rpc)
                         end_error(call, REASON_NO_RESOURCES, CODE_RESOURCE_EXHAUSTED, "no memory for the request");
         }
@@ -205,7 +211,8 @@ static void begin(struct conn *conn, uint32_t stream, const Ttrpc__Request *requ
                 refuse(conn, stream, CODE_UNIMPLEMENTED, why);
                 return;
         }
-        call->message = protobuf_c_message_unpack(call->method->message, NULL, request->payload.len, request->payload.data);
+        call->message =
+                protobuf_c_message_unpack(call->method->message, NULL, request->payload.len, request->payload.data);
         if (!call->message) {
                 refuse(conn, stream, CODE_INVALID_ARGUMENT, "the request's message cannot be read: invalid argument");
                 return;

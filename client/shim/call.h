@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * One request of containerd's until it is answered. It keeps the message, so that a request that sandboxd did not take (it was
- * just stopping) is made once more; with the same request id, as all repeats.
+ * One request of containerd's until it is answered. It keeps the message, so that a request that sandboxd did not take
+ * (it was just stopping) is made once more; with the same request id, as all repeats.
  */
 
 #include "client/shim/conn.h"

@@ -145,7 +145,8 @@ static int open_socket(const struct shim_args *args)
                 return fd;
         }
         if (getsockopt(FRONT_LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 || !listens) {
-                log_error("descriptor %d is not a listening socket: sandboxd starts this program, or use -listen PATH", FRONT_LISTEN_FD);
+                log_error("descriptor %d is not a listening socket: sandboxd starts this program, or use -listen PATH",
+                          FRONT_LISTEN_FD);
                 return -1;
         }
         fd_set_cloexec(FRONT_LISTEN_FD, true);
@@ -189,7 +190,8 @@ int front_main(const struct shim_args *args)
 
         log_set_level(args->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
         if (id_check(args->owner, "owner", &err) < 0) {
-                fprintf(stderr, "%s: %s: use serve -owner OWNER [-socket PATH] [-listen PATH]\n", FRONT_PROGRAM, err.message);
+                fprintf(stderr, "%s: %s: use serve -owner OWNER [-socket PATH] [-listen PATH]\n", FRONT_PROGRAM,
+                        err.message);
                 return SHIM_EXIT_USAGE;
         }
         raise_limit();

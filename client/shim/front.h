@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The front: containerd's Task service for all containers of one containerd. It holds connections and unanswered calls, and
- * nothing about any container, so it can be as good as never wrong and as good as never changed. While sandboxd restarts it
- * keeps the connections, and the calls wait.
+ * The front: containerd's Task service for all containers of one containerd. It holds connections and unanswered calls,
+ * and nothing about any container, so it can be as good as never wrong and as good as never changed. While sandboxd
+ * restarts it keeps the connections, and the calls wait.
  */
 
 #include "base/error.h"

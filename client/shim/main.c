@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* containerd-shim-sandboxd-v1: what containerd executes for each container (start, delete, -info, -v), and the front that
- * answers its calls (serve). A table says which is which. */
+/* containerd-shim-sandboxd-v1: what containerd executes for each container (start, delete, -info, -v), and the front
+ * that answers its calls (serve). A table says which is which. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,8 @@
 #include "proto/codec.h"
 #include "proto/shim/common.pb-c.h"
 
-/* Packs *stats; memory for what the message points to is of the arena, any->value is the caller's to free. 0 or -ENOMEM. */
+/* Packs *stats; memory for what the message points to is of the arena, any->value is the caller's to free. 0 or
+ * -ENOMEM. */
 int metrics_v1(Shim__Any *any, const struct stats_result *stats, struct arena *a);
 int metrics_v2(Shim__Any *any, const struct stats_result *stats, struct arena *a);
 

@@ -18,7 +18,8 @@ void metrics_fill(void *ret, const struct metrics_counter *table, size_t n, cons
         for (size_t i = 0; i < values->n; i++)
                 for (size_t k = 0; k < n; k++)
                         if (strcmp(values->items[i].key, table[k].name) == 0)
-                                *(uint64_t *)(void *)((char *)ret + table[k].offset) = strtoull(values->items[i].value, NULL, 10);
+                                *(uint64_t *)(void *)((char *)ret + table[k].offset) =
+                                        strtoull(values->items[i].value, NULL, 10);
 }
 
 #define COUNTER(name, member) { name, offsetof(MetricsV1__MemoryStat, member) }
@@ -271,8 +272,8 @@ int metrics_v1(Shim__Any *any, const struct stats_result *stats, struct arena *a
         p.pids.limit = stats->pids_limit;
         p.metrics.pids = &p.pids;
         fill_memory(&p, stats);
-        if (fill_cpu(&p, stats, a) < 0 || fill_blkio(&p, stats, a) < 0 || fill_hugetlb(&p, stats, a) < 0 || fill_rdma(&p, stats, a) < 0 ||
-            fill_network(&p, stats, a) < 0)
+        if (fill_cpu(&p, stats, a) < 0 || fill_blkio(&p, stats, a) < 0 || fill_hugetlb(&p, stats, a) < 0 ||
+            fill_rdma(&p, stats, a) < 0 || fill_network(&p, stats, a) < 0)
                 return -ENOMEM;
         return shim_any_pack(any, TYPE_METRICS_V1, &p.metrics.base);
 }

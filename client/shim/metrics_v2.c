@@ -57,7 +57,8 @@ static const struct metrics_counter halves_counters[] = {
 };
 
 #define EVENT(name) { #name, offsetof(MetricsV2__MemoryEvents, name) }
-static const struct metrics_counter event_counters[] = { EVENT(low), EVENT(high), EVENT(max), EVENT(oom), EVENT(oom_kill) };
+static const struct metrics_counter event_counters[] = { EVENT(low), EVENT(high), EVENT(max), EVENT(oom),
+                                                         EVENT(oom_kill) };
 
 enum { PSI_CPU, PSI_MEMORY, PSI_IO, PSI_N };
 
@@ -278,7 +279,8 @@ int metrics_v2(Shim__Any *any, const struct stats_result *stats, struct arena *a
         p.metrics.pids = &p.pids;
         fill_cpu(&p, stats);
         fill_memory(&p, stats);
-        if (fill_io(&p, stats, a) < 0 || fill_hugetlb(&p, stats, a) < 0 || fill_rdma(&p, stats, a) < 0 || fill_network(&p, stats, a) < 0)
+        if (fill_io(&p, stats, a) < 0 || fill_hugetlb(&p, stats, a) < 0 || fill_rdma(&p, stats, a) < 0 ||
+            fill_network(&p, stats, a) < 0)
                 return -ENOMEM;
         return shim_any_pack(any, TYPE_METRICS_V2, &p.metrics.base);
 }

@@ -76,7 +76,8 @@ static int apply_path(const char *path, struct create_params *ret, struct arena 
         int r = path[0] == '/' ? fd_read_file(AT_FDCWD, path, TOML_MAX, &text, &len) : -EINVAL;
 
         if (r < 0)
-                return error_set_errno(err, REASON_INVALID_ARGUMENT, r, "options: cannot read the option file %s", path);
+                return error_set_errno(err, REASON_INVALID_ARGUMENT, r, "options: cannot read the option file %s",
+                                       path);
         return options_file_apply(path, text, len, ret, a, err);
 }
 
@@ -148,7 +149,8 @@ static int keep_list(struct strs *ret, char *const *items, size_t n, struct aren
 }
 
 /* The older message is the beginning of the newer one, field for field, so that one reading does for both. */
-int options_apply_checkpoint(const Shim__Any *options, struct checkpoint_params *ret, struct arena *a, struct error *err)
+int options_apply_checkpoint(const Shim__Any *options, struct checkpoint_params *ret, struct arena *a,
+                             struct error *err)
 {
         Shim__CheckpointOptions *o;
         int r;

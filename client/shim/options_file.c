@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Keys are compared without case and '_': binary_name is BinaryName. Each of [runsc_config] becomes an argument of runsc. */
+/* Keys are compared without case and '_': binary_name is BinaryName. Each of [runsc_config] becomes an argument of
+ * runsc. */
 
 #include "client/shim/options_file.h"
 
@@ -37,8 +38,8 @@ static bool same(const char *spelled, const char *name)
         }
 }
 
-static int take(struct toml_table *table, const char *spelled, const struct key *key, struct create_params *ret, struct arena *a,
-                struct error *err)
+static int take(struct toml_table *table, const char *spelled, const struct key *key, struct create_params *ret,
+                struct arena *a, struct error *err)
 {
         char *place = (char *)ret + key->offset;
         const char *text;
@@ -87,7 +88,8 @@ static int take_arguments(struct toml_table *table, struct create_params *ret, s
         return 0;
 }
 
-int options_file_apply(const char *name, const char *text, size_t len, struct create_params *ret, struct arena *a, struct error *err)
+int options_file_apply(const char *name, const char *text, size_t len, struct create_params *ret, struct arena *a,
+                       struct error *err)
 {
         _cleanup_(toml_freep) struct toml *t = NULL;
         struct toml_table *runsc;

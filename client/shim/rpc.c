@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* After each call of the library its descriptor, events and timeout are asked for and watched: in one place, adjust(). */
+/* After each call of the library its descriptor, events and timeout are asked for and watched: in one place,
+ * adjust(). */
 
 #include "client/shim/rpc.h"
 
@@ -33,7 +34,8 @@ static void process(struct rpc *r, short revents)
 
 static void on_ready(struct watch_fd *w, unsigned events)
 {
-        process(container_of(w, struct rpc, watch), (short)((events & LOOP_READ ? POLLIN : 0) | (events & LOOP_WRITE ? POLLOUT : 0)));
+        process(container_of(w, struct rpc, watch),
+                (short)((events & LOOP_READ ? POLLIN : 0) | (events & LOOP_WRITE ? POLLOUT : 0)));
 }
 
 static void on_time(struct watch_timer *w)

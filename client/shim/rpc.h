@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The client library on our loop: one connection to sandboxd for all that a front asks. It waits for a sandboxd that is away
- * as long as the calls themselves do. Calls are sent at the end of the round in which they were made, together.
+ * The client library on our loop: one connection to sandboxd for all that a front asks. It waits for a sandboxd that is
+ * away as long as the calls themselves do. Calls are sent at the end of the round in which they were made, together.
  */
 
 #include "base/loop.h"

@@ -12,8 +12,10 @@
 static const struct task_method methods[] = {
         ROW("State", state_request, TASK_CALL, METHOD_STATE, target, state),
         ROW("Create", create_task_request, TASK_CALL, METHOD_CREATE, create, create),
-        { "Start", &shim__start_request__descriptor, TASK_CALL, METHOD_START, task_ask_start, task_answer_start, NULL, true },
-        { "Delete", &shim__delete_request__descriptor, TASK_CALL, METHOD_DELETE, task_ask_delete, task_answer_delete, NULL, true },
+        { "Start", &shim__start_request__descriptor, TASK_CALL, METHOD_START, task_ask_start, task_answer_start, NULL,
+          true },
+        { "Delete", &shim__delete_request__descriptor, TASK_CALL, METHOD_DELETE, task_ask_delete, task_answer_delete,
+          NULL, true },
         ROW("Pids", pids_request, TASK_CALL, METHOD_PIDS, whole, pids),
         ROW("Pause", pause_request, TASK_CALL, METHOD_PAUSE, action, done),
         ROW("Resume", resume_request, TASK_CALL, METHOD_RESUME, action, done),
@@ -38,8 +40,8 @@ const struct task_method *task_find(const char *name)
         return NULL;
 }
 
-/* A request in the wrong state is told from other failures by nobody but Kill and Start, and FailedPrecondition would mean to
- * a client that there is nothing to be done any more. */
+/* A request in the wrong state is told from other failures by nobody but Kill and Start, and FailedPrecondition would
+ * mean to a client that there is nothing to be done any more. */
 static int code_of(const struct task_method *method, int reason, int code)
 {
         if (reason == REASON_WRONG_STATE && method->method != METHOD_KILL && method->method != METHOD_START)
@@ -60,7 +62,8 @@ static const char *class_of(int code)
         return code >= 0 && (size_t)code < ARRAY_SIZE(texts) ? texts[code] : NULL;
 }
 
-int task_answer_error(const struct task_answered *to, const struct task_method *method, int reason, int code, const char *message)
+int task_answer_error(const struct task_answered *to, const struct task_method *method, int reason, int code,
+                      const char *message)
 {
         char text[ERROR_MESSAGE_MAX + 64];
         int c = method ? code_of(method, reason, code) : code;

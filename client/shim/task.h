@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * containerd's Task service as a table: which of our methods answers which of theirs, and how the messages of one become
- * those of the other. Pure: from a message to parameters, from a result to a frame.
+ * containerd's Task service as a table: which of our methods answers which of theirs, and how the messages of one
+ * become those of the other. Pure: from a message to parameters, from a result to a frame.
  */
 
 #include "proto/codec.h"
@@ -60,13 +60,15 @@ struct task_method {
 
 const struct task_method *task_find(const char *name); /* NULL: unknown */
 
-/* The error of a method in containerd's words: the code that its own shim gives, and the text of the class at its end, which
- * clients take off again. */
-int task_answer_error(const struct task_answered *to, const struct task_method *method, int reason, int code, const char *message);
+/* The error of a method in containerd's words: the code that its own shim gives, and the text of the class at its end,
+ * which clients take off again. */
+int task_answer_error(const struct task_answered *to, const struct task_method *method, int reason, int code,
+                      const char *message);
 int task_answer_empty(const struct task_answered *to);
 
 /* --- the rows: asking (task_ask.c) and answering (task_answer.c) --- */
-#define TASK_ASK(name) int task_ask_##name(const struct task_asked *, const void *, union task_params *, struct error *);
+#define TASK_ASK(name)                                                                                                 \
+        int task_ask_##name(const struct task_asked *, const void *, union task_params *, struct error *);
 #define TASK_ANSWER(name) int task_answer_##name(const struct task_answered *, const void *);
 TASK_ASK(create)
 TASK_ASK(target) /* State, Wait: id, exec_id */

@@ -29,8 +29,9 @@ static bool status_of(const char *ours, Shim__Status *ret)
                 const char *ours;
                 Shim__Status status;
         } rows[] = {
-                { "created", SHIM__STATUS__CREATED }, { "running", SHIM__STATUS__RUNNING }, { "paused", SHIM__STATUS__PAUSED },
-                { "pausing", SHIM__STATUS__PAUSING }, { "stopped", SHIM__STATUS__STOPPED },
+                { "created", SHIM__STATUS__CREATED }, { "running", SHIM__STATUS__RUNNING },
+                { "paused", SHIM__STATUS__PAUSED },   { "pausing", SHIM__STATUS__PAUSING },
+                { "stopped", SHIM__STATUS__STOPPED },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -141,7 +142,9 @@ int task_answer_pids(const struct task_answered *to, const void *result)
         }
         m.n_processes = n;
         m.processes = infos;
-        r = r == 0 ? send(to, &m.base) : task_answer_error(to, NULL, REASON_NO_RESOURCES, CODE_RESOURCE_EXHAUSTED, "no memory for the pids");
+        r = r == 0 ? send(to, &m.base)
+                   : task_answer_error(to, NULL, REASON_NO_RESOURCES, CODE_RESOURCE_EXHAUSTED,
+                                       "no memory for the pids");
         for (size_t i = 0; rows && i < n; i++)
                 free(rows[i].details.value.data);
         return r;
@@ -156,7 +159,8 @@ int task_answer_stats(const struct task_answered *to, const void *result)
         int r;
 
         if (!a || (stats->cgroup_version == 2 ? metrics_v2(&any, stats, a) : metrics_v1(&any, stats, a)) < 0)
-                return task_answer_error(to, NULL, REASON_NO_RESOURCES, CODE_RESOURCE_EXHAUSTED, "no memory for the statistics");
+                return task_answer_error(to, NULL, REASON_NO_RESOURCES, CODE_RESOURCE_EXHAUSTED,
+                                         "no memory for the statistics");
         m.stats = &any;
         r = send(to, &m.base);
         free(any.value.data);

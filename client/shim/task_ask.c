@@ -27,7 +27,9 @@ int task_ask_action(const struct task_asked *asked, const void *message, union t
 {
         const Shim__PauseRequest *m = message; /* as ResumeRequest */
 
-        ret->action = (struct action_params){ .owner = asked->owner, .ns = asked->ns, .id = m->id, .request_id = asked->request_id };
+        ret->action = (struct action_params){
+                .owner = asked->owner, .ns = asked->ns, .id = m->id, .request_id = asked->request_id
+        };
         return 0;
 }
 
@@ -74,9 +76,11 @@ int task_ask_start(const struct task_asked *asked, const void *message, union ta
 {
         const Shim__StartRequest *m = message;
 
-        ret->start = (struct start_params){
-                .owner = asked->owner, .ns = asked->ns, .id = m->id, .exec_id = m->exec_id, .request_id = asked->request_id
-        };
+        ret->start = (struct start_params){ .owner = asked->owner,
+                                            .ns = asked->ns,
+                                            .id = m->id,
+                                            .exec_id = m->exec_id,
+                                            .request_id = asked->request_id };
         return 0;
 }
 
@@ -84,9 +88,11 @@ int task_ask_delete(const struct task_asked *asked, const void *message, union t
 {
         const Shim__DeleteRequest *m = message;
 
-        ret->delete = (struct delete_params){
-                .owner = asked->owner, .ns = asked->ns, .id = m->id, .exec_id = m->exec_id, .request_id = asked->request_id
-        };
+        ret->delete = (struct delete_params){ .owner = asked->owner,
+                                              .ns = asked->ns,
+                                              .id = m->id,
+                                              .exec_id = m->exec_id,
+                                              .request_id = asked->request_id };
         return 0;
 }
 
@@ -141,9 +147,12 @@ int task_ask_resize(const struct task_asked *asked, const void *message, union t
 {
         const Shim__ResizePtyRequest *m = message;
 
-        ret->resize = (struct resize_params){
-                .owner = asked->owner, .ns = asked->ns, .id = m->id, .exec_id = m->exec_id, .width = m->width, .height = m->height
-        };
+        ret->resize = (struct resize_params){ .owner = asked->owner,
+                                              .ns = asked->ns,
+                                              .id = m->id,
+                                              .exec_id = m->exec_id,
+                                              .width = m->width,
+                                              .height = m->height };
         return 0;
 }
 
@@ -151,9 +160,11 @@ int task_ask_close_io(const struct task_asked *asked, const void *message, union
 {
         const Shim__CloseIORequest *m = message;
 
-        ret->action = (struct action_params){
-                .owner = asked->owner, .ns = asked->ns, .id = m->id, .exec_id = m->exec_id, .request_id = asked->request_id
-        };
+        ret->action = (struct action_params){ .owner = asked->owner,
+                                              .ns = asked->ns,
+                                              .id = m->id,
+                                              .exec_id = m->exec_id,
+                                              .request_id = asked->request_id };
         return m->stdin ? 0 : 1;
 }
 

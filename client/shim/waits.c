@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A wait asks for the state of its process first, and once more whenever an event says that it may have ended: the answer to
- * a Wait comes from a state, so that an old event (of an earlier process of the same id) cannot end a new wait. Only when
- * the process is removed already does the event itself tell. No end is missed: the state is asked for only after the cursor
- * in the event log is known, so an end is before that (and in the state) or behind it (and will be read). After a gap in the
- * log all states are asked for.
+ * A wait asks for the state of its process first, and once more whenever an event says that it may have ended: the
+ * answer to a Wait comes from a state, so that an old event (of an earlier process of the same id) cannot end a new
+ * wait. Only when the process is removed already does the event itself tell. No end is missed: the state is asked for
+ * only after the cursor in the event log is known, so an end is before that (and in the state) or behind it (and will
+ * be read). After a gap in the log all states are asked for.
  */
 
 #include "client/shim/waits.h"
@@ -287,7 +287,8 @@ static struct wait *wait_get(struct waits *w, const char *ns, const char *id, co
         return wait;
 }
 
-struct waiter *waits_add(struct waits *w, const char *ns, const char *id, const char *exec_id, uint64_t timeout_ns, wait_fn fn, void *data)
+struct waiter *waits_add(struct waits *w, const char *ns, const char *id, const char *exec_id, uint64_t timeout_ns,
+                         wait_fn fn, void *data)
 {
         struct waiter *waiter = calloc(1, sizeof(*waiter));
         struct wait *wait = waiter ? wait_get(w, ns, id, exec_id) : NULL;

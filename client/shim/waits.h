@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Who waits for the end of which process. containerd parks a Wait for every container and exec for as long as it lives; here
- * they cost some bytes each and nothing in sandboxd, where one long poll of the event log stands for all of them.
+ * Who waits for the end of which process. containerd parks a Wait for every container and exec for as long as it lives;
+ * here they cost some bytes each and nothing in sandboxd, where one long poll of the event log stands for all of them.
  */
 
 #include "base/loop.h"
@@ -35,7 +35,8 @@ void waits_init(struct waits *w, struct loop *loop, struct rpc *rpc, const char 
 void waits_deinit(struct waits *w); /* forgets all waiters */
 
 /* fn is called once, never from here. NULL: no memory. timeout_ns 0: none. */
-struct waiter *waits_add(struct waits *w, const char *ns, const char *id, const char *exec_id, uint64_t timeout_ns, wait_fn fn, void *data);
+struct waiter *waits_add(struct waits *w, const char *ns, const char *id, const char *exec_id, uint64_t timeout_ns,
+                         wait_fn fn, void *data);
 /* Forgets it; fn is not called. */
 void waits_cancel(struct waiter *waiter);
 

@@ -80,7 +80,8 @@ void bench_fifo(struct bench *b, int argc, char **argv)
         unlink(path);
         o = (double)mib / 1024 / ((double)series_at(&ours, 0) / 1e9);
         p = (double)mib / 1024 / ((double)series_at(&bare, 0) / 1e9);
-        row_text("stdout of a container through its FIFO, best of all", "%.2f GiB/s | bare FIFO %.2f GiB/s | - | %.2f", o, p, o / p);
+        row_text("stdout of a container through its FIFO, best of all", "%.2f GiB/s | bare FIFO %.2f GiB/s | - | %.2f",
+                 o, p, o / p);
         series_free(&ours);
         series_free(&bare);
 }

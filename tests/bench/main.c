@@ -29,7 +29,9 @@ void call(struct bench *b, int method, const void *params)
 
 uint32_t create_start(struct bench *b, const char *runtime, const char *id, const char *bundle, const char *stdout_path)
 {
-        struct sandboxd_create_params create = { .id = id, .bundle = bundle, .runtime = runtime, .stdout_path = stdout_path };
+        struct sandboxd_create_params create = {
+                .id = id, .bundle = bundle, .runtime = runtime, .stdout_path = stdout_path
+        };
         struct sandboxd_start_params start = { .id = id };
 
         call(b, SANDBOXD_METHOD_CREATE, &create);
