@@ -217,5 +217,13 @@ TESTS += tests/fake/test-fake-runtime.sh
 dist_check_SCRIPTS += tests/check-docs.sh
 TESTS += tests/check-docs.sh
 
+# --- manual pages ---
+dist_check_SCRIPTS += tests/check-man.sh
+TESTS += tests/check-man.sh
+
+# --- the rules of the house ---
+dist_check_SCRIPTS += tests/check-includes.sh
+TESTS += tests/check-includes.sh
+
 include tests/bench/local.mk
 include tests/fuzz/local.mk

@@ -4,4 +4,4 @@
 noinst_PROGRAMS += tools/gen-docs
 tools_gen_docs_SOURCES = tools/gen-docs.c tools/docs.c tools/docs.h
 tools_gen_docs_LDADD = libproto.la
-EXTRA_DIST += tools/install-deps
+EXTRA_DIST += tools/install-deps tools/check-includes tools/wrap
