@@ -294,8 +294,8 @@ void action_exec(struct container *c, struct happening *h)
                 .in = x->stdin_path,
                 .out = x->stdout_path,
                 .err = x->stderr_path,
-                .uid = x->io_uid,
-                .gid = x->io_gid,
+                .uid = x->io_uid ? x->io_uid : c->init.paths.uid,
+                .gid = x->io_gid ? x->io_gid : c->init.paths.gid,
                 .width = x->console_width,
                 .height = x->console_height,
         };
