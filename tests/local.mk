@@ -132,6 +132,22 @@ tests_unit_test_tables_LDADD = $(UNIT_PROTO)
 UNIT_TESTS += tests/unit/test-toml
 tests_unit_test_toml_LDADD = libtoml.la $(UNIT_PROTO)
 
+UNIT_TESTS += tests/unit/test-front
+tests_unit_test_front_SOURCES = tests/unit/test-front.c tests/lib/fake_rpc.c tests/lib/fake_rpc.h
+tests_unit_test_front_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
+tests_unit_test_front_LDADD = libshim.la $(UNIT_PROTO)
+
+UNIT_TESTS += tests/unit/test-shim-args
+tests_unit_test_shim_args_LDADD = libshim.la $(UNIT_BASE)
+
+UNIT_TESTS += tests/unit/test-shim-metrics
+tests_unit_test_shim_metrics_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
+tests_unit_test_shim_metrics_LDADD = libshim.la $(UNIT_PROTO)
+
+UNIT_TESTS += tests/unit/test-shim-options
+tests_unit_test_shim_options_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
+tests_unit_test_shim_options_LDADD = libshim.la $(UNIT_PROTO)
+
 UNIT_TESTS += tests/unit/test-ttrpc
 tests_unit_test_ttrpc_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
 tests_unit_test_ttrpc_LDADD = libshimproto.la $(UNIT_BASE)

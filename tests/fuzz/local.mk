@@ -68,6 +68,14 @@ tests_fuzz_fuzz_toml_SOURCES = tests/fuzz/fuzz-toml.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_toml_LDADD = libtoml.la
 tests_fuzz_fuzz_toml_LDFLAGS = $(LIBFUZZER)
 
+FUZZ_CHECKS += tests/fuzz/check-ttrpc
+tests_fuzz_check_ttrpc_SOURCES = tests/fuzz/fuzz-ttrpc.c tests/fuzz/standalone.c $(FUZZ_COMMON)
+tests_fuzz_check_ttrpc_LDADD = libshim.la
+FUZZERS += tests/fuzz/fuzz-ttrpc
+tests_fuzz_fuzz_ttrpc_SOURCES = tests/fuzz/fuzz-ttrpc.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_ttrpc_LDADD = libshim.la
+tests_fuzz_fuzz_ttrpc_LDFLAGS = $(LIBFUZZER)
+
 check_PROGRAMS += $(FUZZ_CHECKS)
 TESTS += $(FUZZ_CHECKS)
 EXTRA_PROGRAMS += $(FUZZERS) tests/fuzz/seeds-codec
