@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as what containerd sends: frames in pieces, envelopes, messages of the Task service, options and option files. The
- * first byte says in what pieces, and which method the payload of a frame is tried as beside its own. */
+/* Any bytes as what containerd sends: frames in pieces, envelopes, messages of the Task service, options and option
+ * files. The first byte says in what pieces, and which method the payload of a frame is tried as beside its own. */
 
 #include "tests/fuzz/fuzz.h"
 
@@ -31,8 +31,9 @@ static void try_message(const struct task_method *method, const uint8_t *data, s
 
 static void try_frame(const struct ttrpc_frame *frame, unsigned choice)
 {
-        static const char *const names[] = { "State",  "Create", "Start",     "Delete",  "Pids", "Pause", "Resume", "Checkpoint", "Kill",
-                                             "Exec",   "ResizePty", "CloseIO", "Update", "Wait", "Stats", "Connect" };
+        static const char *const names[] = { "State",  "Create",     "Start", "Delete", "Pids",      "Pause",
+                                             "Resume", "Checkpoint", "Kill",  "Exec",   "ResizePty", "CloseIO",
+                                             "Update", "Wait",       "Stats", "Connect" };
         Ttrpc__Request *request = ttrpc__request__unpack(NULL, frame->len, frame->data);
         Ttrpc__Response *response = ttrpc__response__unpack(NULL, frame->len, frame->data);
 

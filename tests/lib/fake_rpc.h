@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A sandboxd on the test's own loop, which answers nothing by itself: the test takes requests and answers them, and may hang up
- * and come back in between. */
+/* A sandboxd on the test's own loop, which answers nothing by itself: the test takes requests and answers them, and may
+ * hang up and come back in between. */
 
 #include "base/loop.h"
 #include "client/frame.h"

@@ -40,7 +40,8 @@ static int begin(void **state)
         snprintf(rig.path, sizeof(rig.path), "%s/front.sock", rig.dir);
         assert_int_equal(loop_new(&rig.loop), 0);
         fake_rpc_init(&rig.daemon, rig.loop, rig.dir);
-        assert_int_equal(front_init(&rig.front, rig.loop, "c01", fd_listen_unix(rig.path, 0600, 8), rig.daemon.path, &err), 0);
+        assert_int_equal(
+                front_init(&rig.front, rig.loop, "c01", fd_listen_unix(rig.path, 0600, 8), rig.daemon.path, &err), 0);
         *state = &rig;
         return 0;
 }
@@ -306,13 +307,16 @@ static void errors_in_containerds_words(void **state)
         pause.id = kill.id = connect.id = close_io.id = (char *)"a";
         kill.signal = 9;
         stream = ask(&p, "Kill", &kill.base);
-        fake_rpc_refuse(&p.rig->daemon, fake_rpc_take(&p.rig->daemon, METHOD_KILL), REASON_PROCESS_FINISHED, "process already finished");
+        fake_rpc_refuse(&p.rig->daemon, fake_rpc_take(&p.rig->daemon, METHOD_KILL), REASON_PROCESS_FINISHED,
+                        "process already finished");
         await_error(&p, stream, CODE_NOT_FOUND, "process already finished: not found");
         stream = ask(&p, "Pause", &pause.base);
-        fake_rpc_refuse(&p.rig->daemon, fake_rpc_take(&p.rig->daemon, METHOD_PAUSE), REASON_WRONG_STATE, "cannot pause");
+        fake_rpc_refuse(&p.rig->daemon, fake_rpc_take(&p.rig->daemon, METHOD_PAUSE), REASON_WRONG_STATE,
+                        "cannot pause");
         await_error(&p, stream, CODE_UNKNOWN, "cannot pause");
         stream = ask_start(&p, "a");
-        fake_rpc_refuse(&p.rig->daemon, fake_rpc_take(&p.rig->daemon, METHOD_START), REASON_RUNTIME_FAILED, "OCI runtime start failed: x");
+        fake_rpc_refuse(&p.rig->daemon, fake_rpc_take(&p.rig->daemon, METHOD_START), REASON_RUNTIME_FAILED,
+                        "OCI runtime start failed: x");
         await_error(&p, stream, CODE_UNKNOWN, "OCI runtime start failed: x");
 
         stream = ask(&p, "Connect", &connect.base); /* is answered whatever there is */
@@ -339,7 +343,9 @@ static void answer_events(struct rig *rig, struct event *events, size_t n, uint6
 
 static void answer_state(struct rig *rig, const char *status, uint32_t exit_status)
 {
-        struct process_state process = { .status = status, .exit_status = exit_status, .exited_at = exit_status ? NSEC_PER_SEC : 0 };
+        struct process_state process = { .status = status,
+                                         .exit_status = exit_status,
+                                         .exited_at = exit_status ? NSEC_PER_SEC : 0 };
         struct state_result result = { .id = "a", .process = &process };
 
         fake_rpc_answer(&rig->daemon, fake_rpc_take(&rig->daemon, METHOD_STATE), &result);
@@ -354,7 +360,13 @@ static void await_exit(struct peer *p, uint32_t stream, uint32_t exit_status)
         protobuf_c_message_free_unpacked(&m->base, NULL);
 }
 
-static struct event ended = { .kind = "exit", .owner = "c01", .ns = "ns1", .id = "a", .exit_known = true, .exit_status = 3, .exited_at = NSEC_PER_SEC };
+static struct event ended = { .kind = "exit",
+                              .owner = "c01",
+                              .ns = "ns1",
+                              .id = "a",
+                              .exit_known = true,
+                              .exit_status = 3,
+                              .exited_at = NSEC_PER_SEC };
 
 /* Nothing is asked before the cursor is known; an old event does not end the wait; the state behind a new one does, for
  * all that wait; and one poll is open at any time, none of it a wait. */
@@ -406,10 +418,12 @@ static void a_wait_for_what_is_gone(void **state)
         answer_events(p.rig, NULL, 0, 5);
         answer_state(p.rig, "running", 0);
         answer_events(p.rig, &ended, 1, 6);
-        fake_rpc_refuse(&p.rig->daemon, fake_rpc_take(&p.rig->daemon, METHOD_STATE), REASON_NOT_FOUND, "container a: no");
+        fake_rpc_refuse(&p.rig->daemon, fake_rpc_take(&p.rig->daemon, METHOD_STATE), REASON_NOT_FOUND,
+                        "container a: no");
         await_exit(&p, stream, 3);
         stream = ask_wait(&p, "b", "");
-        fake_rpc_refuse(&p.rig->daemon, fake_rpc_take(&p.rig->daemon, METHOD_STATE), REASON_NOT_FOUND, "container b: no");
+        fake_rpc_refuse(&p.rig->daemon, fake_rpc_take(&p.rig->daemon, METHOD_STATE), REASON_NOT_FOUND,
+                        "container b: no");
         await_error(&p, stream, CODE_NOT_FOUND, "container b: no: not found");
         stream = ask_wait(&p, "../etc", "");
         assert_true(stream > 0);
@@ -453,7 +467,8 @@ static void waits_survive_a_stop(void **state)
         stream = ask_wait(&p, "a", "");
         answer_events(p.rig, NULL, 0, 5);
         fake_rpc_refuse(&p.rig->daemon, fake_rpc_take(&p.rig->daemon, METHOD_STATE), REASON_UNAVAILABLE, "stopping");
-        fake_rpc_refuse(&p.rig->daemon, fake_rpc_take(&p.rig->daemon, METHOD_EVENTS_READ), REASON_UNAVAILABLE, "stopping");
+        fake_rpc_refuse(&p.rig->daemon, fake_rpc_take(&p.rig->daemon, METHOD_EVENTS_READ), REASON_UNAVAILABLE,
+                        "stopping");
         fake_rpc_hang_up(&p.rig->daemon);
         answer_state(p.rig, "running", 0);
         r = fake_rpc_take(&p.rig->daemon, METHOD_EVENTS_READ);

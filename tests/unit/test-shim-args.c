@@ -15,8 +15,8 @@ static void as_containerd_has_them(void **state)
 {
         struct shim_args a;
 
-        PARSE(&a, "-namespace", "k8s.io", "-address", "/run/c.sock", "-publish-binary", "/usr/bin/containerd", "-id", "c1", "-debug",
-              "start");
+        PARSE(&a, "-namespace", "k8s.io", "-address", "/run/c.sock", "-publish-binary", "/usr/bin/containerd", "-id",
+              "c1", "-debug", "start");
         assert_string_equal(a.action, "start");
         assert_string_equal(a.ns, "k8s.io");
         assert_string_equal(a.address, "/run/c.sock");

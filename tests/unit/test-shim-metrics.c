@@ -8,19 +8,30 @@
 #include "proto/shim/metrics_v2.pb-c.h"
 
 static struct kv memory_stat[] = {
-        { "cache", "1" },   { "rss", "2" },           { "pgpgin", "3" },  { "total_inactive_file", "4" }, { "total_pgmajfault", "5" },
-        { "hierarchical_memsw_limit", "6" },          { "anon", "7" },    { "inactive_file", "8" },       { "not_known", "9" },
-        { "workingset_refault_anon", "10" },          { "workingset_refault_file", "11" },
+        { "cache", "1" },
+        { "rss", "2" },
+        { "pgpgin", "3" },
+        { "total_inactive_file", "4" },
+        { "total_pgmajfault", "5" },
+        { "hierarchical_memsw_limit", "6" },
+        { "anon", "7" },
+        { "inactive_file", "8" },
+        { "not_known", "9" },
+        { "workingset_refault_anon", "10" },
+        { "workingset_refault_file", "11" },
 };
 static struct kv per_cpu[] = { { "0", "100" }, { "1", "200" } };
 static struct kv memory_events[] = { { "low", "1" }, { "max", "2" }, { "oom_kill", "3" } };
 static struct hugetlb_entry hugetlb[] = { { .pagesize = "2MB", .usage = 4096, .max = 8192, .failcnt = 1 } };
-static struct rdma_entry rdma[] = { { .device = "mlx", .handles_current = 1, .objects_current = 2, .handles_limit = UINT64_MAX } };
+static struct rdma_entry rdma[] = {
+        { .device = "mlx", .handles_current = 1, .objects_current = 2, .handles_limit = UINT64_MAX }
+};
 static struct net_entry network[] = { { .name = "eth0", .rx_bytes = 1, .tx_dropped = 8 } };
 
 static void of_v1(void **state)
 {
-        static struct mem_entry memory = { .limit = 1000, .usage = 900, .max = 950, .failcnt = 3 }, swap = { .usage = 901 };
+        static struct mem_entry memory = { .limit = 1000, .usage = 900, .max = 950, .failcnt = 3 },
+                                swap = { .usage = 901 };
         static struct blkio_entry blkio[] = {
                 { .file = "io_service_bytes_recursive", .op = "Read", .major = 8, .minor = 1, .value = 512 },
                 { .file = "sectors_recursive", .op = "", .major = 8, .value = 7 },
@@ -89,9 +100,9 @@ static void of_v1(void **state)
 static void of_v2(void **state)
 {
         static struct mem_entry memory = { .usage = 900, .max = 950 }, swap = { .usage = 5, .limit = 6 };
-        static struct blkio_entry io[] = {
-                { .op = "rbytes", .major = 8, .value = 1 }, { .op = "wios", .major = 8, .value = 2 }, { .op = "rbytes", .major = 9, .value = 3 }
-        };
+        static struct blkio_entry io[] = { { .op = "rbytes", .major = 8, .value = 1 },
+                                           { .op = "wios", .major = 8, .value = 2 },
+                                           { .op = "rbytes", .major = 9, .value = 3 } };
         static struct psi_entry psi[] = {
                 { .resource = "cpu", .kind = "some", .avg10_centi = 150, .total_us = 9 },
                 { .resource = "io", .kind = "full", .avg300_centi = 25 },
@@ -158,7 +169,8 @@ static void what_is_not_there(void **state)
 
 int main(void)
 {
-        static const struct CMUnitTest tests[] = { cmocka_unit_test(of_v1), cmocka_unit_test(of_v2), cmocka_unit_test(what_is_not_there) };
+        static const struct CMUnitTest tests[] = { cmocka_unit_test(of_v1), cmocka_unit_test(of_v2),
+                                                   cmocka_unit_test(what_is_not_there) };
 
         return cmocka_run_group_tests_name("shim-metrics", tests, NULL, NULL);
 }

@@ -107,7 +107,8 @@ static int body(const char *text)
 
 static void a_table_of_cri(void **state)
 {
-        assert_int_equal(body("BinaryName = \"crun\"\nRoot = \"/r\"\nSystemdCgroup = true\nNoPivotRoot = true\nIoUid = 7\nCriuPath = \"/c\"\n"
+        assert_int_equal(body("BinaryName = \"crun\"\nRoot = \"/r\"\nSystemdCgroup = true\nNoPivotRoot = true\nIoUid = "
+                              "7\nCriuPath = \"/c\"\n"
                               "Newer = [1]\n"),
                          0);
         assert_string_equal(p.runtime, "crun");
@@ -122,8 +123,9 @@ static void a_table_of_cri(void **state)
 
 static void the_file_of_gvisor(void **state)
 {
-        static const char text[] = "root = \"/run/gvisor\"\nio_gid = 9\nlog_level = \"debug\"\n[runsc_config]\nplatform = \"systrap\"\n"
-                                   "debug = true\n\"num-network-channels\" = 4\n";
+        static const char text[] =
+                "root = \"/run/gvisor\"\nio_gid = 9\nlog_level = \"debug\"\n[runsc_config]\nplatform = \"systrap\"\n"
+                "debug = true\n\"num-network-channels\" = 4\n";
         Shim__RuntimeOptions o = SHIM__RUNTIME_OPTIONS__INIT;
         Shim__Any any = SHIM__ANY__INIT;
         char dir[32], path[64];
