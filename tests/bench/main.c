@@ -18,7 +18,7 @@ static const struct {
         { "fleet", "start|stop RUNTIME PATH ROOT BUNDLES FIRST LAST ours|peer", bench_fleet },
         { "idle", "SECONDS KEEPER-PID", bench_idle },
         { "adopt", "COUNT", bench_adopt },
-        { "fifo", "RUNTIME BUNDLE BUSYBOX MIB COUNT", bench_fifo },
+        { "fifo", "RUNTIME PATH ROOT BUNDLE BUSYBOX MIB COUNT", bench_fifo },
 };
 
 void call(struct bench *b, int method, const void *params)
