@@ -26,6 +26,7 @@
 struct loop {
         struct ev_loop *ev;
         struct deferred *deferred; /* in order */
+        struct deferred *last;     /* likewise, when there is none of those */
         struct loop_stats stats;
         unsigned iteration; /* libev's count of polls, as of the last round */
         int epoll;          /* libev's, not ours to close; see guess_epoll() */
@@ -36,11 +37,10 @@ struct loop {
 
 static void run_deferred(struct loop *loop)
 {
-        while (loop->deferred) {
-                struct deferred *d = loop->deferred;
+        while (loop->deferred || loop->last) {
+                struct deferred *d = loop->deferred ? loop->deferred : loop->last;
 
-                DL_DELETE(loop->deferred, d);
-                d->queued = false;
+                deferred_cancel(d);
                 d->fn(d); /* may free d, and queue or cancel any */
         }
 }
@@ -146,7 +146,7 @@ void loop_stop(struct loop *loop)
 
 void loop_run_once(struct loop *loop, bool block)
 {
-        ev_run(loop->ev, block && !loop->deferred ? EVRUN_ONCE : EVRUN_NOWAIT);
+        ev_run(loop->ev, block && !loop->deferred && !loop->last ? EVRUN_ONCE : EVRUN_NOWAIT);
 }
 
 const struct loop_stats *loop_stats(const struct loop *loop)
@@ -288,7 +288,16 @@ void loop_defer(struct deferred *d)
         if (d->queued)
                 return;
         d->queued = true;
+        d->last = false;
         DL_APPEND(d->loop->deferred, d);
+}
+
+void loop_defer_last(struct deferred *d)
+{
+        if (d->queued)
+                return;
+        d->queued = d->last = true;
+        DL_APPEND(d->loop->last, d);
 }
 
 void deferred_cancel(struct deferred *d)
@@ -296,5 +305,8 @@ void deferred_cancel(struct deferred *d)
         if (!d->queued)
                 return;
         d->queued = false;
-        DL_DELETE(d->loop->deferred, d);
+        if (d->last)
+                DL_DELETE(d->loop->last, d);
+        else
+                DL_DELETE(d->loop->deferred, d);
 }

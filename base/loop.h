@@ -100,8 +100,9 @@ struct deferred {
         struct deferred *prev, *next; /* utlist */
         struct loop *loop;
         deferred_fn fn;
-        bool queued;
+        bool queued, last;
 };
 void deferred_init(struct deferred *d, struct loop *loop, deferred_fn fn);
 void loop_defer(struct deferred *d);
+void loop_defer_last(struct deferred *d); /* after all that are not last, those that are deferred later too */
 void deferred_cancel(struct deferred *d);

@@ -42,6 +42,11 @@ static void container_kick(struct deferred *d)
         container_settle(container_of(d, struct container, kick));
 }
 
+static void container_persist_due(struct deferred *d)
+{
+        container_persist_now(container_of(d, struct container, persist));
+}
+
 static void container_timer(struct watch_timer *w)
 {
         container_look(container_of(w, struct container, timer));
@@ -60,6 +65,7 @@ int container_new(struct container **ret, struct daemon *d, const struct create_
         container_key(c->key, params->owner, params->ns, params->id);
         watch_timer_init(&c->timer, d->loop, container_timer);
         deferred_init(&c->kick, d->loop, container_kick);
+        deferred_init(&c->persist, d->loop, container_persist_due);
         process_init(&c->init, c);
         c->arena = arena_new();
         copy = c->arena ? message_copy(&desc_create_params, params, c->arena) : NULL;
@@ -118,6 +124,7 @@ void container_retire(struct container *c)
 
         HASH_DEL(d->containers, c);
         deferred_cancel(&c->kick);
+        deferred_cancel(&c->persist);
         c->gone_next = d->gone;
         d->gone = c;
         loop_defer(&d->reap);
@@ -137,6 +144,7 @@ struct container *container_free(struct container *c)
         process_deinit(&c->init);
         watch_timer_stop(&c->timer);
         deferred_cancel(&c->kick);
+        deferred_cancel(&c->persist);
         oom_watch_free(c->oom);
         cgroup_free(c->cgroup);
         runtime_free(c->runtime);
@@ -263,8 +271,6 @@ void process_ended(struct process *p, const struct exit_info *info)
 {
         struct container *c = p->container;
         struct daemon *d = c->daemon;
-        enum container_state state = c->state;
-        enum process_state_kind process_state = p->state;
         uint64_t start_time = p->start_time;
         pid_t pid = p->pid;
 
@@ -277,16 +283,12 @@ void process_ended(struct process *p, const struct exit_info *info)
                 oom_watch_check(c->oom); /* the kill comes before its consequence in the log */
         process_explain(p);
         stdio_process_ended(&p->stdio);
-        if (process_is_init(p)) {
+        if (process_is_init(p))
                 container_event(c, CEV_INIT_EXITED, NULL);
-                if (c->state == state)
-                        container_persist(c); /* too early for a transition, but not to be forgotten */
-        } else {
+        else
                 process_event(p, PEV_EXITED, NULL);
-                if (p->state == process_state)
-                        container_persist(c);
-        }
-        /* the record has it now */
+        /* also where it was too early for a transition; only then may the keeper forget it, and the zombie be reaped */
+        container_persist_now(c);
         keeper_link_forget(d->keeper, pid, start_time);
 }
 
@@ -461,12 +463,24 @@ int container_save(struct container *c, struct error *err)
 
 void container_persist(struct container *c)
 {
+        loop_defer_last(&c->persist);
+}
+
+void container_persist_now(struct container *c)
+{
         struct error err = ERROR_NULL;
 
+        deferred_cancel(&c->persist);
         if (c->dirfd >= 0 && container_save(c, &err) < 0)
                 daemon_warn(c->daemon, c,
                             "%s: the container goes on, but a restart of the daemon may not know its last state",
                             err.message);
+}
+
+void container_persist_if_due(struct container *c)
+{
+        if (c->persist.queued)
+                container_persist_now(c);
 }
 
 /* --- answers --- */

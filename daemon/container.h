@@ -85,6 +85,7 @@ struct container {
         unsigned looks;              /* how often the timer has fired in this state */
         uint64_t deadline;           /* of the present state, monotonic */
         struct deferred kick;        /* deferred requests, and what `wanted` asks for */
+        struct deferred persist;     /* the record is to be written */
         struct error failure;        /* why create, start ... failed, until it is told */
         /* who waits for the present state to be over; pause_request also for resume */
         struct request *create_request, *start_request, *pause_request, *checkpoint_request, *delete_request;
@@ -124,8 +125,14 @@ void process_ended(struct process *p, const struct exit_info *info);
 uint32_t process_exit_status(const struct process *p); /* 0..255 as containerd counts: 128 + signal; 255 if unknown */
 
 int container_save(struct container *c, struct error *err);
-/* Writes the record; a failure is logged and published, and tried again at the next transition. */
+/*
+ * The record is written once for all that has changed in a round: at its end, or earlier, before anything that must not be
+ * ahead of it: a command is let through its gate, something is done to the container, an answer is sent, an exit is reaped.
+ * A failure is logged and published, and tried again at the next transition.
+ */
 void container_persist(struct container *c);
+void container_persist_now(struct container *c);
+void container_persist_if_due(struct container *c);
 
 /* Fill in answers; memory comes from a or stays the container's (valid until the answer is encoded). */
 int container_describe(struct container *c, const struct process *p, struct arena *a, struct state_result *ret);

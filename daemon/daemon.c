@@ -188,7 +188,7 @@ static void answer_remembered(void *data, const struct answer *answer)
 
         HASH_FIND_STR(d->containers, answer->container_key, c);
         if (c && c->state != CONTAINER_GONE && c->dirfd >= 0)
-                container_persist(c);
+                container_persist_now(c);
         else if (record_tombstone_save(d->store, answer->container_key, &rec, &err) < 0)
                 log_warn("the answer to request %s will not outlive this daemon: %s", answer->request_id, err.message);
 }

@@ -68,8 +68,16 @@ struct op *op_new(struct container *c, enum op_kind kind, struct process *p, op_
         return op;
 }
 
+/* What makes a process of ours writes the record before that goes on; what acts at once must not be ahead of it. */
+static bool acts_at_once(const struct op *op)
+{
+        return op->kind == OP_KILL || op->kind == OP_PAUSE || op->kind == OP_RESUME || op->kind == OP_UPDATE;
+}
+
 void op_start(struct op *op)
 {
+        if (acts_at_once(op))
+                container_persist_if_due(op->container);
         op->container->runtime->driver->begin(op);
 }
 

@@ -31,7 +31,7 @@ static void command_was_started(struct command *cmd)
         struct op *op = cmd->data;
 
         op->recorded = true;
-        container_persist(op->container);
+        container_persist_now(op->container);
 }
 
 static void new_command(struct op *op, enum command_class class)

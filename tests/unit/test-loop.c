@@ -315,6 +315,29 @@ static void test_deferred(void **state)
         fd_close(fds[1]);
 }
 
+/* Its turn comes when nothing else is left, whatever the order in which they were deferred. */
+static void test_deferred_last(void **state)
+{
+        struct loop *loop = *state;
+
+        for (size_t i = 0; i < 4; i++)
+                item_init(&items[i], loop, (const char *[]){ "0", "1", "2", "3" }[i]);
+        loop_defer_last(&items[3].d);
+        loop_defer_last(&items[3].d); /* is queued already */
+        loop_defer(&items[0].d);
+        items[0].defers = &items[1];
+        items[3].defers = &items[2];
+        loop_run_once(loop, true);
+        assert_string_equal(trace, "0132");
+
+        items[3].defers = NULL;
+        items[0].cancels = &items[3];
+        loop_defer_last(&items[3].d);
+        loop_defer(&items[0].d);
+        loop_run_once(loop, false);
+        assert_string_equal(trace, "013201");
+}
+
 static void test_deferred_outside(void **state)
 {
         struct loop *loop = *state;
@@ -461,6 +484,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_timer, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_deferred, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_deferred_last, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_deferred_outside, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_deferred_free, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_stall, setup, teardown),
