@@ -241,25 +241,24 @@ static int make_directories(struct daemon *d, struct error *err)
         return 0;
 }
 
-static int find_helper(struct daemon *d, struct error *err)
+/* A program of ours: beside this one, as in a build tree, or where it is installed. */
+static int find_program(char **ret, const char *name, struct error *err)
 {
-        char self[PATH_MAX], *slash;
-        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 32);
+        char path[PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+        char *slash;
 
-        if (n > 0) {
-                self[n] = '\0';
-                slash = strrchr(self, '/');
-                strcpy(slash + 1, "sandboxd-helper");
-                if (access(self, X_OK) == 0) {
-                        d->helper_path = strdup(self);
-                        return d->helper_path ? 0 : error_set(err, REASON_NO_RESOURCES, "no memory");
-                }
-        }
-        d->helper_path = strdup(LIBEXECDIR "/sandboxd-helper");
-        if (!d->helper_path || access(d->helper_path, X_OK) < 0)
-                return error_set_errno(err, REASON_INTERNAL, errno, "no helper program: neither %s nor %s", self,
-                                       LIBEXECDIR "/sandboxd-helper");
-        return 0;
+        path[n > 0 ? n : 0] = '\0';
+        slash = strrchr(path, '/');
+        if (slash)
+                snprintf(slash + 1, 32, "%s", name);
+        if (!slash || access(path, X_OK) < 0)
+                snprintf(path, sizeof(path), "%s/%s", LIBEXECDIR, name);
+        if (access(path, X_OK) < 0)
+                return error_set_errno(err, REASON_INTERNAL, errno, "no program %s, nor one beside sandboxd itself",
+                                       path);
+        *ret = strdup(path);
+        return *ret ? 0 : error_set(err, REASON_NO_RESOURCES, "no memory");
 }
 
 static int read_identity(struct daemon *d, struct error *err)
@@ -352,7 +351,8 @@ int daemon_new(struct daemon **ret, const struct daemon_options *options, struct
         log_set_level(d->config->log_level);
         if ((r = log_open(d->config->log_file)) < 0)
                 return error_set_errno(err, REASON_INVALID_ARGUMENT, r, "cannot open the log %s", d->config->log_file);
-        if (read_identity(d, err) < 0 || find_helper(d, err) < 0 || set_up_base(d, err) < 0 || set_up_rooms(d, err) < 0)
+        if (read_identity(d, err) < 0 || find_program(&d->helper_path, "sandboxd-helper", err) < 0 ||
+            find_program(&d->mount_path, "sandboxd-mount", err) < 0 || set_up_base(d, err) < 0 || set_up_rooms(d, err) < 0)
                 return -1;
         if (keeper_link_new(&d->keeper, d->loop, d->reaper, &keeper_ops, d, err) < 0)
                 return -1;
@@ -407,7 +407,8 @@ struct daemon *daemon_free(struct daemon *d)
         reaper_free(d->reaper);
         loop_free(d->loop);
         config_free(d->config);
-        free((char *)d->helper_path);
+        free(d->helper_path);
+        free(d->mount_path);
         free(d);
         return NULL;
 }

@@ -32,7 +32,7 @@ struct daemon {
         struct reaper *reaper;
         struct watch_signals signals;
         struct config *config;
-        const char *helper_path; /* sandboxd-helper */
+        char *helper_path, *mount_path; /* sandboxd-helper, sandboxd-mount */
         struct record_store *store;
         struct eventlog *events;
         struct cgroup_host *cgroups;

@@ -106,16 +106,21 @@ static void plain_done(struct command *cmd, const struct command_result *res)
 
 /* --- prepare and clean: by the helper --- */
 
-static void helper_command(struct op *op, const char *verb, const char *arg, enum command_class class)
+static void program_command(struct op *op, const char *path, enum command_class class)
 {
         struct command *cmd = &op->command;
 
         new_command(op, class);
-        cmd->params.path = op->container->daemon->helper_path;
+        cmd->params.path = path;
         cmd->capture_output = cmd->capture_error = true;
-        command_arg(cmd, "sandboxd-helper");
-        command_arg(cmd, verb);
-        command_arg(cmd, arg);
+        command_arg(cmd, path);
+}
+
+static void helper_command(struct op *op, const char *verb, const char *arg, enum command_class class)
+{
+        program_command(op, op->container->daemon->helper_path, class);
+        command_arg(&op->command, verb);
+        command_arg(&op->command, arg);
 }
 
 static void read_done(struct command *cmd, const struct command_result *res)
@@ -192,7 +197,8 @@ static void begin_prepare(struct op *op)
                 read_spec(op);
                 return;
         }
-        helper_command(op, "mount", arena_printf(op->arena, "%s/rootfs", c->params->bundle), COMMAND_CREATE);
+        program_command(op, c->daemon->mount_path, COMMAND_CREATE);
+        command_argf(&op->command, "%s/rootfs", c->params->bundle);
         mount_input(op);
         oci_submit(op, mount_done);
 }

@@ -3,12 +3,14 @@
 
 . "$top_srcdir/tests/tap.sh"
 need "$top_builddir/sandboxd-helper"
+need "$top_builddir/sandboxd-mount"
 [ "$(id -u)" = 0 ] || skip_all "needs root"
 # In a mount namespace of its own: whatever goes wrong is gone with it. It is shared inside, as a host's is with systemd.
 if [ -z "$HELPER_TEST_NS" ]; then
         HELPER_TEST_NS=1 exec unshare --mount --propagation private bash "$0" "$@"
 fi
 helper=$top_builddir/sandboxd-helper
+mount=$top_builddir/sandboxd-mount
 dir=$(mktemp -d) || exit 1
 mount -t tmpfs tmpfs "$dir" || skip_all "cannot mount"
 mount --make-shared "$dir"
@@ -23,7 +25,7 @@ error() { cat "$dir/err"; }
 mnt() { # ROOTFS FIELDS...: four for each mount
         local rootfs=$1
         shift
-        printf '%s\0' "$@" | timeout 60 "$helper" mount "$rootfs" 2>"$dir/err"
+        printf '%s\0' "$@" | timeout 60 "$mount" "$rootfs" 2>"$dir/err"
 }
 mounts_below() { grep -c " $1\(/[^ ]*\)\? " /proc/self/mountinfo; }
 r=$dir/rootfs
@@ -33,7 +35,7 @@ run && false
 is $? 1 "no command"
 run frobnicate x
 is $? 1 "an unknown command"
-for command in mount umount rmtree netns netns-remove; do
+for command in umount rmtree netns netns-remove; do
         run $command relative/path
         is "$?/$(wc -l <"$dir/err")" 1/1 "$command: a relative path is refused in one line"
 done
@@ -74,9 +76,9 @@ like "$(error)" "mount 2 of 2: *nothere*No such file*" "... and says which"
 mnt "$r" nosuchfs none "" ""
 is "$?/$(wc -l <"$dir/err")" 1/1 "an unknown type: one line"
 like "$(error)" "*nosuchfs*" "... that names it"
-printf 'bind\0/a\0' | timeout 10 "$helper" mount "$r" 2>/dev/null
+printf 'bind\0/a\0' | timeout 10 "$mount" "$r" 2>/dev/null
 is $? 1 "a list that is cut between fields"
-printf 'bind\0/a\0\0ro' | timeout 10 "$helper" mount "$r" 2>/dev/null
+printf 'bind\0/a\0\0ro' | timeout 10 "$mount" "$r" 2>/dev/null
 is $? 1 "a list that is cut in a field"
 mnt "$r" tmpfs tmpfs "" "size=$(printf '%05000d' 1)"
 is $? 1 "options beyond a page are refused, not cut by the kernel"
