@@ -126,9 +126,9 @@ uint32_t process_exit_status(const struct process *p); /* 0..255 as containerd c
 
 int container_save(struct container *c, struct error *err);
 /*
- * The record is written once for all that has changed in a round: at its end, or earlier, before anything that must not be
- * ahead of it: a command is let through its gate, something is done to the container, an answer is sent, an exit is reaped.
- * A failure is logged and published, and tried again at the next transition.
+ * The record is written once for all that has changed in a round: at its end, or earlier, before anything that must not
+ * be ahead of it: a command is let through its gate, something is done to the container, an answer is sent, an exit is
+ * reaped. A failure is logged and published, and tried again at the next transition.
  */
 void container_persist(struct container *c);
 void container_persist_now(struct container *c);

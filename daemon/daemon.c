@@ -351,8 +351,12 @@ int daemon_new(struct daemon **ret, const struct daemon_options *options, struct
         log_set_level(d->config->log_level);
         if ((r = log_open(d->config->log_file)) < 0)
                 return error_set_errno(err, REASON_INVALID_ARGUMENT, r, "cannot open the log %s", d->config->log_file);
-        if (read_identity(d, err) < 0 || find_program(&d->helper_path, "sandboxd-helper", err) < 0 ||
-            find_program(&d->mount_path, "sandboxd-mount", err) < 0 || set_up_base(d, err) < 0 || set_up_rooms(d, err) < 0)
+        if (read_identity(d, err) < 0)
+                return -1;
+        if (find_program(&d->helper_path, "sandboxd-helper", err) < 0 ||
+            find_program(&d->mount_path, "sandboxd-mount", err) < 0)
+                return -1;
+        if (set_up_base(d, err) < 0 || set_up_rooms(d, err) < 0)
                 return -1;
         if (keeper_link_new(&d->keeper, d->loop, d->reaper, &keeper_ops, d, err) < 0)
                 return -1;

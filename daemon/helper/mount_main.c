@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * sandboxd-mount ROOTFS: mounts what standard input lists: NUL-terminated fields, four for each mount (type, source, target,
- * options), since options can be longer than an argument may be. A program of its own: loading libmount takes longer than
- * all that sandboxd-helper does.
+ * sandboxd-mount ROOTFS: mounts what standard input lists: NUL-terminated fields, four for each mount (type, source,
+ * target, options), since options can be longer than an argument may be. A program of its own: loading libmount takes
+ * longer than all that sandboxd-helper does.
  */
 
 #include <errno.h>

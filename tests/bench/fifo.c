@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A container that writes to its stdout as fast as it can: ours, one of the bare runtime, and the same program without a
- * container. Only the last one's pages are charged to no cgroup. The bundle's process is
+ * A container that writes to its stdout as fast as it can: ours, one of the bare runtime, and the same program without
+ * a container. Only the last one's pages are charged to no cgroup. The bundle's process is
  * `busybox dd if=/dev/zero bs=64k count=16*MIB`.
  */
 
@@ -106,7 +106,8 @@ void bench_fifo(struct bench *b, int argc, char **argv)
                 close(fd);
         }
         unlink(path);
-        row_text("stdout through a FIFO, best of all", "%.2f GiB/s | the runtime's own container %.2f GiB/s; no container %.2f GiB/s | - | %.2f; %.2f",
+        row_text("stdout through a FIFO, best of all",
+                 "%.2f GiB/s | the runtime's own container %.2f GiB/s; no container %.2f GiB/s | - | %.2f; %.2f",
                  rate(&ours, mib), rate(&container, mib), rate(&bare, mib), rate(&ours, mib) / rate(&container, mib),
                  rate(&ours, mib) / rate(&bare, mib));
         series_free(&ours);
