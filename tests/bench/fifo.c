@@ -37,8 +37,7 @@ static uint64_t drain(int fd, uint64_t want)
                         begin = now_ns();
                 got += (uint64_t)n;
         }
-        return now_ns()"%.2f GiB/s | the runtime's own container %.2f GiB/s; "
-                 "no container %.2f GiB/s | - | %.2f; %.2f",begin;
+        return now_ns() - begin;
 }
 
 static int reader(const char *path)
