@@ -376,21 +376,30 @@ static void runsc_netns_leave(struct daemon *d)
         runsc_netns_remove(d->runsc_netns);
 }
 
+/* Open requests go without an answer: their clients repeat them to the next daemon. So nobody may answer them any more. */
+static void free_requests(struct daemon *d)
+{
+        struct container *c, *tmp;
+        struct op *op;
+
+        if (d->loop)
+                reap_gone(&d->reap);
+        HASH_ITER(hh, d->containers, c, tmp)
+                DL_FOREACH(c->ops, op)
+                        op->request = NULL;
+        d->requests = requests_free(d->requests);
+        d->transport = transport_free(d->transport);
+}
+
 struct daemon *daemon_free(struct daemon *d)
 {
         struct container *c, *tmp;
 
         if (!d)
                 return NULL;
-        HASH_ITER(hh, d->containers, c, tmp)
-                for (struct op *op = c->ops; op; op = op->next)
-                        op->request = NULL; /* not answered: the client asks again, and the next daemon knows */
-        d->requests = requests_free(d->requests);
-        d->transport = transport_free(d->transport);
+        free_requests(d);
         d->owners = owners_free(d->owners);
         d->adoption = adoption_free(d->adoption);
-        if (d->loop)
-                reap_gone(&d->reap);
         HASH_ITER(hh, d->containers, c, tmp) {
                 HASH_DEL(d->containers, c);
                 container_free(c);
