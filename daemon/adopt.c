@@ -77,7 +77,7 @@ static void inflight_over(struct inflight *i)
         watch_pid_stop(&i->watch);
         DL_DELETE(a->inflight, i);
         free(i);
-        if (--c->adopting)
+        if (--c->adopting || !a->served) /* not served: decide_all comes, once the keeper has told what it knows */
                 return;
         DL_FOREACH_SAFE(a->found, f, tmp)
                 if (f->container == c)
@@ -160,6 +160,8 @@ static void execs_from_record(struct container *c, const struct container_record
                 struct process *p;
                 int state = process_state_parse(r->state);
 
+                if (state == PROCESS_GONE)
+                        continue;
                 if (state < 0 || process_add(&p, c, r->exec_id, &paths, r->spec.data, r->spec.len, &err) < 0) {
                         log_warn("container %s: process %s of the record is left out: %s", c->key, r->exec_id,
                                  err.message);
@@ -195,6 +197,7 @@ static int container_from_record(struct container **ret, struct adoption *a, str
         c->private_pid_ns = rec->private_pid_ns;
         c->oom_killed = rec->oom_killed;
         c->oom_count = rec->oom_count;
+        c->recorded_seq = rec->event_seq;
         snprintf(c->oom_text, sizeof(c->oom_text), "%s", rec->oom_text);
         process_from_record(&c->init, rec->init);
         execs_from_record(c, rec);
@@ -298,8 +301,7 @@ static void catch_up_events(struct adoption *a)
                 for (size_t i = 0; i < res.events.n; i++) {
                         const struct event *ev = &res.events.items[i];
                         struct container *c = ev->id[0] ? container_find(a->daemon, ev->owner, ev->ns, ev->id) : NULL;
-                        struct process *p =
-                                c && ev->time >= c->created_at ? container_find_process(c, ev->exec_id) : NULL;
+                        struct process *p = c && ev->seq > c->recorded_seq ? container_find_process(c, ev->exec_id) : NULL;
                         int kind = event_kind_parse(ev->kind);
 
                         if (!p)
@@ -325,7 +327,7 @@ static bool find_alive(struct adoption *a, struct process *p)
         struct pidref ref = PIDREF_NULL;
         uint64_t start_time;
 
-        if (p->ended || !p->pid)
+        if (p->ended || !p->pid || p->exit.known) /* known: find_interrupted claimed it */
                 return false;
         if (reaper_claim(&a->hold, p->pid, &start_time, &p->exit) && start_time == p->start_time)
                 return false;
@@ -368,6 +370,8 @@ static void decide_exec(struct adoption *a, struct found *f, struct process *p)
 {
         bool alive;
 
+        if (p->state == PROCESS_STOPPED && p->start_published)
+                publish_exit(p); /* the crash may have been between the record and the event */
         if (p->state != PROCESS_STARTING && p->state != PROCESS_RUNNING)
                 return;
         if (p->state == PROCESS_STARTING && !p->pid && !find_interrupted(a, f, p)) {
@@ -390,6 +394,8 @@ static void decide_exec(struct adoption *a, struct found *f, struct process *p)
 
 static void adopted(struct adoption *a, struct container *c, enum container_state s, bool enter)
 {
+        /* the crash was after the record of the new state, and before its event */
+        enter |= (s == CONTAINER_CREATED && !c->create_published) || (s == CONTAINER_RUNNING && !c->init.start_published);
         container_adopt_state(c, s, enter);
         publish_simple(c, EVENT_ADOPTED, "", container_state_name(s));
 }
@@ -452,6 +458,21 @@ static void decide_alive(struct adoption *a, struct found *f)
         op_begin(c, OP_STATE, NULL, state_known);
 }
 
+/* The state that takes the end of init as it is meant to be taken: what is frozen must be thawed to die. */
+static enum container_state dead_state(const struct container *c)
+{
+        switch (c->state) {
+        case CONTAINER_CREATED:
+                return CONTAINER_CREATED;
+        case CONTAINER_PAUSING:
+        case CONTAINER_PAUSED:
+        case CONTAINER_RESUMING:
+                return CONTAINER_PAUSED;
+        default:
+                return CONTAINER_RUNNING;
+        }
+}
+
 /* Init has ended while nobody watched, or was never there. */
 static void decide_dead(struct adoption *a, struct found *f)
 {
@@ -472,7 +493,7 @@ static void decide_dead(struct adoption *a, struct found *f)
                 adopted(a, c, CONTAINER_STOPPING, true);
                 return;
         }
-        adopted(a, c, c->state == CONTAINER_CREATED ? CONTAINER_CREATED : CONTAINER_RUNNING, false);
+        adopted(a, c, dead_state(c), false);
         if (!c->init.ended)
                 process_ended(&c->init, &info); /* the table takes it from here */
 }

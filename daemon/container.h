@@ -93,6 +93,7 @@ struct container {
         unsigned adopting; /* commands of an earlier daemon that are still in flight: nothing is decided before their
                               end */
         struct request *revived; /* of an earlier daemon: answered or begun again once it is known how far they came */
+        uint64_t recorded_seq;   /* adoption: newest event of the log when the record was written */
         struct request *after_gone;  /* create of the same key, while this one goes */
 };
 
