@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -45,12 +46,36 @@ static void run_deferred(struct loop *loop)
         }
 }
 
+static uint64_t timeval_ns(struct timeval tv)
+{
+        return (uint64_t)tv.tv_sec * NSEC_PER_SEC + (uint64_t)tv.tv_usec * 1000;
+}
+
+static void tell_stall(struct loop *loop, const struct rusage *begin, uint64_t ns)
+{
+        struct loop_stall stall = { .ns = ns };
+        struct rusage now;
+
+        loop->stats.stalls++;
+        if (!loop->on_stall)
+                return;
+        getrusage(RUSAGE_THREAD, &now);
+        stall.cpu_ns = timeval_ns(now.ru_utime) + timeval_ns(now.ru_stime);
+        stall.cpu_ns -= timeval_ns(begin->ru_utime) + timeval_ns(begin->ru_stime);
+        stall.blocked = (uint64_t)(now.ru_nvcsw - begin->ru_nvcsw);
+        stall.preempted = (uint64_t)(now.ru_nivcsw - begin->ru_nivcsw);
+        loop->on_stall(loop->stall_data, &stall);
+        run_deferred(loop);
+}
+
 static void round_run(struct ev_loop *ev)
 {
         struct loop *loop = ev_userdata(ev);
         uint64_t begin = clock_monotonic_ns(), ns;
         unsigned iteration = ev_iteration(ev);
+        struct rusage usage;
 
+        getrusage(RUSAGE_THREAD, &usage);
         ev_invoke_pending(ev);
         run_deferred(loop);
 
@@ -60,13 +85,8 @@ static void round_run(struct ev_loop *ev)
         loop->stats.busy_ns += ns;
         if (ns > loop->stats.stall_max_ns)
                 loop->stats.stall_max_ns = ns;
-        if (ns <= LOOP_STALL_NS)
-                return;
-        loop->stats.stalls++;
-        if (loop->on_stall) {
-                loop->on_stall(loop->stall_data, ns);
-                run_deferred(loop);
-        }
+        if (ns > LOOP_STALL_NS)
+                tell_stall(loop, &usage, ns);
 }
 
 static void never(struct ev_loop *ev, struct ev_periodic *w, int events)

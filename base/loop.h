@@ -33,7 +33,13 @@ struct loop_stats {
         uint64_t busy_ns;      /* time spent in callbacks */
 };
 
-typedef void (*loop_stall_fn)(void *data, uint64_t ns); /* called after a round that stalled */
+/* A round that stalled, and why: it computed, it slept in a call, or others had the processor. */
+struct loop_stall {
+        uint64_t ns, cpu_ns;
+        uint64_t blocked;   /* times that it slept: a callback made a call that blocks */
+        uint64_t preempted; /* times that it was made to wait while it could run */
+};
+typedef void (*loop_stall_fn)(void *data, const struct loop_stall *stall);
 
 int loop_new(struct loop **ret); /* 0 or -errno */
 struct loop *loop_free(struct loop *loop); /* NULL is fine; returns NULL */

@@ -105,9 +105,11 @@ static void on_signal(struct watch_signals *w, int signal)
         }
 }
 
-static void on_stall(void *data, uint64_t ns)
+static void on_stall(void *data, const struct loop_stall *stall)
 {
-        log_warn("the loop was held up for %llu ms", (unsigned long long)(ns / NSEC_PER_MSEC));
+        log_warn("the loop was held up for %llu ms (%llu us on the processor, slept %llu times, preempted %llu times)",
+                 (unsigned long long)(stall->ns / NSEC_PER_MSEC), (unsigned long long)(stall->cpu_ns / 1000),
+                 (unsigned long long)stall->blocked, (unsigned long long)stall->preempted);
 }
 
 /* --- dump --- */

@@ -381,9 +381,15 @@ static void test_deferred_free(void **state)
 /* --- accounting --- */
 
 static uint64_t spin_ns;
+static bool sleeps;
 static void on_timer_spin(struct watch_timer *w)
 {
-        spin(spin_ns);
+        struct timespec ts = { .tv_nsec = (long)spin_ns };
+
+        if (sleeps)
+                nanosleep(&ts, NULL);
+        else
+                spin(spin_ns);
 }
 
 static void on_deferred_spin(struct deferred *d)
@@ -391,10 +397,10 @@ static void on_deferred_spin(struct deferred *d)
         spin(spin_ns);
 }
 
-static uint64_t stalled_ns;
-static void on_stall(void *data, uint64_t ns)
+static struct loop_stall stalled;
+static void on_stall(void *data, const struct loop_stall *stall)
 {
-        stalled_ns = ns;
+        stalled = *stall;
         loop_defer(data);
 }
 
@@ -416,14 +422,21 @@ static void test_stall(void **state)
 
         spin_ns = LOOP_STALL_NS + 2 * NSEC_PER_MSEC;
         trace[0] = '\0';
-        stalled_ns = 0;
         watch_timer_arm(&timer, 0);
         unit_run_until(loop, !watch_timer_active(&timer));
         assert_true(stats->stalls >= 1);
-        assert_true(stalled_ns >= spin_ns);
+        assert_true(stalled.ns >= spin_ns);
+        assert_true(stalled.cpu_ns > 0 && stalled.cpu_ns <= stalled.ns + NSEC_PER_MSEC);
         assert_true(stats->stall_max_ns >= spin_ns);
         assert_true(stats->busy_ns >= stats->stall_max_ns);
         assert_non_null(strstr(trace, "0")); /* what on_stall defers is not lost */
+
+        sleeps = true;
+        watch_timer_arm(&timer, 0);
+        unit_run_until(loop, !watch_timer_active(&timer));
+        sleeps = false;
+        assert_true(stalled.blocked >= 1);
+        assert_true(stalled.cpu_ns < stalled.ns);
 
         /* deferred work is part of the round */
         uint64_t stalls = stats->stalls;
