@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 #include <fcntl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include "base/fd.h"
 
 static char trace[256];
