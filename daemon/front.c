@@ -47,7 +47,7 @@ static void ended(struct front *f, const struct exit_info *info)
         f->pid = 0;
         f->ready = false;
         f->listen_fd = fd_close(f->listen_fd);
-        f->ops->on_ended(f->data, info);
+        f->ops->on_ended(f, info);
 }
 
 static void adopted_ended(struct watch_pid *w, const struct exit_info *info)
@@ -79,7 +79,7 @@ static void on_ready(struct spawn *s, struct spawn_ready *ready)
         f->ready = ready->ok;
         if (!ready->ok)
                 error_set_errno(&err, REASON_INTERNAL, ready->errnum, "cannot run the front: %s", ready->step);
-        f->ops->on_ready(f->data, ready->ok ? NULL : &err);
+        f->ops->on_ready(f, ready->ok ? NULL : &err);
 }
 
 static void on_exit_of(struct spawn *s, const struct exit_info *info)
@@ -89,16 +89,16 @@ static void on_exit_of(struct spawn *s, const struct exit_info *info)
 
 int front_start(struct front *f, const struct front_options *o, struct error *err)
 {
-        const char *const argv[] = { FRONT_PROGRAM, "serve", "-owner", o->owner, "-socket", o->socket, NULL };
+        const char *const argv[] = { FRONT_PROGRAM, "serve", "-owner", o->owner, "-namespace", f->ns, "-socket", o->socket, NULL };
         struct spawn_inherit inherit = { .target = FRONT_LISTEN_FD };
         struct spawn_params params = SPAWN_PARAMS_NULL;
         int r;
 
         f->listen_fd = fd_close(f->listen_fd);
-        f->listen_fd = fd_listen_unix(o->address, 0600, BACKLOG);
+        f->listen_fd = fd_listen_unix(f->address, 0600, BACKLOG);
         if (f->listen_fd < 0)
                 return error_set_errno(err, reason_of_errno(f->listen_fd), f->listen_fd, "cannot listen at %s",
-                                       o->address);
+                                       f->address);
         inherit.fd = f->listen_fd;
         params.path = o->program;
         params.argv = (char *const *)argv;

@@ -2,27 +2,33 @@
 #pragma once
 
 /*
- * The front of one owner: a process that outlives us (proto/front.h). It is our child, or was that of the daemon before
- * us: then it is known by pid and start time. It must not die with the daemon, since containerd takes the end of its
- * connections for the end of its containers; it needs no other parent than us for that, because nothing ties it to us:
- * it has a session of its own, no pipe of ours, and becomes the keeper's child when we die. While it is wanted and
- * ends, it is started again, later each time.
+ * The front of one owner and namespace: a process that outlives us (proto/front.h). It is our child, or was that of the
+ * daemon before us: then it is known by pid and start time. It must not die with the daemon, since containerd takes the
+ * end of its connections for the end of its containers; it needs no other parent than us for that, because nothing ties
+ * it to us: it has a session of its own, no pipe of ours, and becomes the keeper's child when we die.
  */
 
 #include "base/reaper.h"
 #include "base/spawn.h"
+#include "proto/limits.h"
+
+struct front;
+struct request;
 
 struct front_ops {
-        void (*on_ready)(void *data,
-                         const struct error *err); /* it runs (NULL), or could not be run. Not for an adopted one */
-        void (*on_ended)(void *data, const struct exit_info *info);
+        /* It runs (NULL), or could not be run. Not for an adopted one. */
+        void (*on_ready)(struct front *f, const struct error *err);
+        void (*on_ended)(struct front *f, const struct exit_info *info);
 };
 
 struct front {
-        struct loop *loop;
-        struct reaper *reaper;
+        struct front *prev, *next; /* of the owner */
         const struct front_ops *ops;
         void *data;
+        char ns[LIMIT_ID + 1];
+        char address[108]; /* where it listens */
+        struct loop *loop;
+        struct reaper *reaper;
         struct spawn spawn;       /* our child */
         struct watch_pid adopted; /* of an earlier daemon */
         int listen_fd;            /* from the bind until the front has it */
@@ -30,15 +36,17 @@ struct front {
         pid_t pid; /* 0: it does not run */
         uint64_t start_time;
         bool ready;
+        struct watch_timer restart; /* its owner's, and so are those who wait for it */
+        struct request *attaching;
 };
 
 struct front_options {
         const char *program; /* absolute path */
         const char *owner;
-        const char *address; /* to listen at: at most 107 bytes */
-        const char *socket;  /* sandboxd's own */
+        const char *socket; /* sandboxd's own */
 };
 
+/* ns and address are for the caller to fill in. */
 void front_init(struct front *f, struct loop *loop, struct reaper *reaper, const struct front_ops *ops, void *data);
 /* Forgets it: it goes on. */
 void front_deinit(struct front *f);

@@ -29,11 +29,8 @@ struct owner {
         char name[LIMIT_ID + 1];
         char *ttrpc_address, *grpc_address;
         struct outbox *outbox;
-        struct front front;
-        char address[108];          /* of the front */
-        struct watch_timer restart; /* of the front */
-        struct watch_timer gone;    /* containerd went away: is it to be forgotten? */
-        struct request *attaching;  /* wait for the front */
+        struct front *fronts;    /* one for each namespace */
+        struct watch_timer gone; /* containerd went away: is it to be forgotten? */
 };
 
 struct owners {
@@ -57,43 +54,61 @@ static void keep_events(struct owners *os)
         eventlog_keep(os->daemon->events, from);
 }
 
+static int list_fronts(const struct owner *o, struct arena *a, struct list_front_record *ret)
+{
+        const struct front *f;
+        size_t n = 0;
+
+        DL_FOREACH(o->fronts, f)
+                n++;
+        ret->items = arena_alloc(a, (n + 1) * sizeof(*ret->items));
+        if (!ret->items)
+                return -ENOMEM;
+        DL_FOREACH(o->fronts, f)
+                ret->items[ret->n++] = (struct front_record){ f->ns, (uint32_t)f->pid, f->start_time };
+        return 0;
+}
+
 static void save(struct owner *o)
 {
+        _cleanup_(arena_freep) struct arena *arena = arena_new();
         struct owner_record rec = {
                 .version = OWNER_RECORD_VERSION,
                 .owner = o->name,
                 .ttrpc_address = o->ttrpc_address,
                 .grpc_address = o->grpc_address,
                 .cursor = outbox_cursor(o->outbox),
-                .front_pid = (uint32_t)o->front.pid,
-                .front_start_time = o->front.start_time,
         };
         struct error err = ERROR_NULL;
 
-        if (owner_store_save(o->owners->store, &rec, &err) < 0)
+        if (!arena || list_fronts(o, arena, &rec.fronts) < 0)
+                error_set(&err, REASON_NO_RESOURCES, "no memory");
+        else
+                owner_store_save(o->owners->store, &rec, &err);
+        if (error_is_set(&err))
                 log_warn("owner %s: %s", o->name, err.message);
 }
 
-static size_t n_containers(const struct owner *o)
+/* ns NULL: of all namespaces. */
+static size_t n_containers(const struct owner *o, const char *ns)
 {
         struct container *c, *tmp;
         size_t n = 0;
 
         HASH_ITER(hh, o->owners->daemon->containers, c, tmp)
-        n += strcmp(c->params->owner, o->name) == 0;
+                n += strcmp(c->params->owner, o->name) == 0 && (!ns || strcmp(c->params->ns, ns) == 0);
         return n;
 }
 
-/* --- the front --- */
+/* --- fronts --- */
 
-static void answer(struct owner *o, const struct error *err)
+static void answer(struct front *f, const struct error *err)
 {
-        struct owner_attach_result res = { .address = o->address };
-        struct request *req, *tmp, *list = o->attaching;
+        struct owner_attach_result res = { .address = f->address };
+        struct request *req, *tmp, *list = f->attaching;
 
-        o->attaching = NULL;
-        DL_FOREACH_SAFE2(list, req, tmp, park_next)
-        {
+        f->attaching = NULL;
+        DL_FOREACH_SAFE2(list, req, tmp, park_next) {
                 DL_DELETE2(list, req, park_prev, park_next);
                 if (err)
                         request_fail(&req, err);
@@ -102,75 +117,122 @@ static void answer(struct owner *o, const struct error *err)
         }
 }
 
-static int start_front(struct owner *o, struct error *err)
+static int start_front(struct front *f, struct error *err)
 {
+        struct owner *o = f->data;
         struct owners *os = o->owners;
-        struct front_options options = {
-                .program = os->program, .owner = o->name, .address = o->address, .socket = os->daemon->config->socket
-        };
+        struct front_options options = { .program = os->program, .owner = o->name, .socket = os->daemon->config->socket };
 
-        watch_timer_stop(&o->restart);
+        watch_timer_stop(&f->restart);
         if (!os->program)
                 return error_set(err, REASON_INTERNAL,
                                  "there is no program %s beside sandboxd, in %s or in %s: install it", FRONT_PROGRAM,
                                  BINDIR, CONFIG_BINARY_PATH);
-        if (front_start(&o->front, &options, err) < 0)
+        if (front_start(f, &options, err) < 0)
                 return -1;
         save(o);
-        front_release(&o->front);
+        front_release(f);
         return 0;
 }
 
-static void restart_later(struct owner *o)
+static void restart_later(struct front *f)
 {
-        uint64_t pause = front_pause_ns(&o->front);
-
-        watch_timer_arm(&o->restart, pause);
+        watch_timer_arm(&f->restart, front_pause_ns(f));
 }
 
 static void on_restart(struct watch_timer *w)
 {
-        struct owner *o = container_of(w, struct owner, restart);
+        struct front *f = container_of(w, struct front, restart);
         struct error err = ERROR_NULL;
 
-        if (start_front(o, &err) == 0)
+        if (start_front(f, &err) == 0)
                 return;
-        log_error("owner %s: %s", o->name, err.message);
-        restart_later(o);
+        log_error("front %s: %s", f->address, err.message);
+        restart_later(f);
 }
 
-static void front_ready(void *data, const struct error *err)
+static void front_ready(struct front *f, const struct error *err)
 {
-        struct owner *o = data;
-
         if (err)
-                log_error("owner %s: %s", o->name, err->message);
+                log_error("front %s: %s", f->address, err->message);
         else
-                log_info("owner %s: the front is process %d and listens at %s", o->name, (int)o->front.pid, o->address);
-        answer(o, err);
+                log_info("front %s: process %d, for namespace %s", f->address, (int)f->pid, f->ns);
+        answer(f, err);
 }
 
-static void front_ended(void *data, const struct exit_info *info)
+static void front_ended(struct front *f, const struct exit_info *info)
 {
-        struct owner *o = data;
-        size_t n = n_containers(o);
+        struct owner *o = f->data;
+        size_t n = n_containers(o, f->ns);
 
-        log_warn("owner %s: the front has ended (wait status %d%s); it has %zu containers", o->name, info->wait_status,
+        log_warn("front %s: it has ended (wait status %d%s); it had %zu containers", f->address, info->wait_status,
                  info->known ? "" : ", not known", n);
         save(o);
         if (n && o->owners->serving)
-                restart_later(o);
+                restart_later(f);
 }
 
 static const struct front_ops front_ops = { .on_ready = front_ready, .on_ended = front_ended };
+
+static struct front *front_free(struct owner *o, struct front *f)
+{
+        DL_DELETE(o->fronts, f);
+        watch_timer_stop(&f->restart);
+        front_deinit(f);
+        free(f);
+        return NULL;
+}
+
+static struct front *front_of(struct owner *o, const char *ns)
+{
+        struct front *f;
+
+        DL_FOREACH(o->fronts, f)
+                if (strcmp(f->ns, ns) == 0)
+                        return f;
+        return NULL;
+}
+
+/* Namespaces are longer than the path of a socket has room for. */
+static uint64_t hash(const char *s)
+{
+        uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+        for (; *s; s++)
+                h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+        return h;
+}
+
+static int front_new(struct front **ret, struct owner *o, const char *ns, struct error *err)
+{
+        struct daemon *d = o->owners->daemon;
+        const char *root = record_store_root(d->store);
+        struct front *f = calloc(1, sizeof(*f));
+        int n;
+
+        if (!f)
+                return error_set(err, REASON_NO_RESOURCES, "no memory");
+        front_init(f, d->loop, d->reaper, &front_ops, o);
+        watch_timer_init(&f->restart, d->loop, on_restart);
+        snprintf(f->ns, sizeof(f->ns), "%s", ns);
+        n = snprintf(f->address, sizeof(f->address), "%s/front/%s-%016llx", root, o->name, (unsigned long long)hash(ns));
+        DL_APPEND(o->fronts, f);
+        *ret = f;
+        if (n < 0 || (size_t)n >= sizeof(f->address)) {
+                front_free(o, f);
+                return error_set(err, REASON_INVALID_ARGUMENT,
+                                 "the path of the front's socket below %s/front is longer than it can be", root);
+        }
+        return 0;
+}
 
 /* --- coming and going --- */
 
 static struct owner *owner_free(struct owner *o)
 {
-        watch_timer_stop(&o->restart);
+        while (o->fronts)
+                front_free(o, o->fronts);
         watch_timer_stop(&o->gone);
-        front_deinit(&o->front);
         outbox_free(o->outbox);
         free(o->ttrpc_address);
         free(o->grpc_address);
@@ -181,15 +243,28 @@ static struct owner *owner_free(struct owner *o)
 static void forget(struct owner *o)
 {
         struct owners *os = o->owners;
+        struct front *f;
 
         log_info("owner %s: containerd's socket %s is gone and there are no containers: forgotten", o->name,
                  o->ttrpc_address);
-        front_stop(&o->front);
-        unlink(o->address);
+        DL_FOREACH(o->fronts, f) {
+                front_stop(f);
+                unlink(f->address);
+        }
         owner_store_remove(os->store, o->name);
         HASH_DEL(os->table, o);
         owner_free(o);
         keep_events(os);
+}
+
+static bool is_attaching(const struct owner *o)
+{
+        const struct front *f;
+
+        DL_FOREACH(o->fronts, f)
+                if (f->attaching)
+                        return true;
+        return false;
 }
 
 static void on_gone(struct watch_timer *w)
@@ -197,8 +272,8 @@ static void on_gone(struct watch_timer *w)
         struct owner *o = container_of(w, struct owner, gone);
         struct stat st;
 
-        if (!outbox_connected(o->outbox) && !o->attaching && n_containers(o) == 0 && stat(o->ttrpc_address, &st) < 0 &&
-            errno == ENOENT)
+        if (!outbox_connected(o->outbox) && !is_attaching(o) && n_containers(o, NULL) == 0 &&
+            stat(o->ttrpc_address, &st) < 0 && errno == ENOENT)
                 forget(o);
 }
 
@@ -224,7 +299,7 @@ static void on_away(void *data, int errnum)
         struct owner *o = data;
 
         log_debug("owner %s: no connection to %s: %s", o->name, o->ttrpc_address, strerrordesc_np(errnum));
-        if (!watch_timer_active(&o->gone) && n_containers(o) == 0)
+        if (!watch_timer_active(&o->gone) && n_containers(o, NULL) == 0)
                 watch_timer_arm(&o->gone, GONE_NS);
 }
 
@@ -250,17 +325,11 @@ static struct owner *owner_new(struct owners *os, const struct owner_record *rec
         o->owners = os;
         options.data = o;
         snprintf(o->name, sizeof(o->name), "%s", rec->owner);
-        front_init(&o->front, os->daemon->loop, os->daemon->reaper, &front_ops, o);
-        watch_timer_init(&o->restart, os->daemon->loop, on_restart);
         watch_timer_init(&o->gone, os->daemon->loop, on_gone);
         o->ttrpc_address = strdup(rec->ttrpc_address);
         o->grpc_address = strdup(rec->grpc_address);
         if (!o->ttrpc_address || !o->grpc_address)
                 error_set(err, REASON_NO_RESOURCES, "no memory");
-        else if ((size_t)snprintf(o->address, sizeof(o->address), "%s/front/%s", record_store_root(os->daemon->store),
-                                  o->name) >= sizeof(o->address))
-                error_set(err, REASON_INVALID_ARGUMENT, "owner: %s/front/%s is longer than the path of a socket can be",
-                          record_store_root(os->daemon->store), o->name);
         else if (outbox_new(&o->outbox, &options, err) == 0) {
                 HASH_ADD_STR(os->table, name, o);
                 return o;
@@ -273,7 +342,7 @@ static struct owner *owner_new(struct owners *os, const struct owner_record *rec
 
 static int check_attach(const struct owner_attach_params *x, struct error *err)
 {
-        if (id_check(x->owner, "owner", err) < 0)
+        if (id_check(x->owner, "owner", err) < 0 || (x->ns[0] && id_check(x->ns, "namespace", err) < 0))
                 return -1;
         if (x->ttrpc_address[0] != '/' || strlen(x->ttrpc_address) > 107)
                 return error_set(err, REASON_INVALID_ARGUMENT,
@@ -324,27 +393,56 @@ static struct owner *find_or_make(struct owners *os, const struct owner_attach_p
         return o;
 }
 
+/* NULL with *err. */
+static struct front *front_for(struct owners *os, const struct owner_attach_params *x, struct error *err)
+{
+        const char *ns = ns_or_default(x->ns);
+        struct owner *o;
+        struct front *f;
+
+        if (check_attach(x, err) < 0 || !(o = find_or_make(os, x, err)))
+                return NULL;
+        f = front_of(o, ns);
+        if (!f && front_new(&f, o, ns, err) < 0)
+                return NULL;
+        if (!front_runs(f) && start_front(f, err) < 0)
+                return NULL;
+        return f;
+}
+
 void owners_attach(struct owners *os, struct request *req)
 {
-        const struct owner_attach_params *x = req->params;
         struct error err = ERROR_NULL;
-        struct owner *o;
+        struct front *f = front_for(os, req->params, &err);
 
-        if (check_attach(x, &err) < 0 || !(o = find_or_make(os, x, &err)) ||
-            (!front_runs(&o->front) && start_front(o, &err) < 0)) {
+        if (!f) {
                 request_fail(&req, &err);
                 return;
         }
-        DL_APPEND2(o->attaching, req, park_prev, park_next);
-        if (o->front.ready)
-                answer(o, NULL);
+        DL_APPEND2(f->attaching, req, park_prev, park_next);
+        if (f->ready)
+                answer(f, NULL);
 }
 
 /* --- all of them --- */
 
+static void load_fronts(struct owner *o, const struct list_front_record *list)
+{
+        struct error err = ERROR_NULL;
+        struct front *f;
+
+        for (size_t i = 0; i < list->n; i++) {
+                const struct front_record *rec = &list->items[i];
+
+                if (front_new(&f, o, rec->ns, &err) < 0)
+                        log_error("owner %s: %s", o->name, err.message);
+                else if (!front_adopt(f, (pid_t)rec->pid, rec->start_time))
+                        log_info("front %s: it does not run any more", f->address);
+        }
+}
+
 static void load_one(void *data, const struct owner_record *rec, const struct error *err)
 {
-        struct owners *os = data;
         struct error why = ERROR_NULL;
         struct owner *o;
 
@@ -352,11 +450,11 @@ static void load_one(void *data, const struct owner_record *rec, const struct er
                 log_error("%s", err->message);
                 return;
         }
-        o = owner_new(os, rec, &why);
-        if (!o)
+        o = owner_new(data, rec, &why);
+        if (o)
+                load_fronts(o, &rec->fronts);
+        else
                 log_error("owner %s: %s", rec->owner, why.message);
-        else if (!front_adopt(&o->front, (pid_t)rec->front_pid, rec->front_start_time))
-                log_info("owner %s: the front does not run any more", o->name);
 }
 
 static int find_program(struct owners *os, struct error *err)
@@ -411,23 +509,28 @@ struct owners *owners_free(struct owners *os)
 void owners_serve(struct owners *os)
 {
         struct owner *o, *tmp;
+        struct front *f;
 
         os->serving = true;
-        HASH_ITER(hh, os->table, o, tmp)
-        {
-                if (n_containers(o) == 0)
+        HASH_ITER(hh, os->table, o, tmp) {
+                if (n_containers(o, NULL) == 0)
                         watch_timer_arm(&o->gone, GONE_NS);
-                else if (!front_runs(&o->front))
-                        on_restart(&o->restart);
+                DL_FOREACH(o->fronts, f)
+                        if (!front_runs(f) && n_containers(o, f->ns))
+                                on_restart(&f->restart);
         }
 }
 
 void owners_dump(const struct owners *os)
 {
         const struct owner *o, *tmp;
+        const struct front *f;
 
-        HASH_ITER(hh, os->table, o, tmp)
-        log_info("dump: owner %s: %s, %s, event %llu is next, front %d at %s", o->name, o->ttrpc_address,
-                 outbox_connected(o->outbox) ? "connected" : "not connected",
-                 (unsigned long long)outbox_cursor(o->outbox), (int)o->front.pid, o->address);
+        HASH_ITER(hh, os->table, o, tmp) {
+                log_info("dump: owner %s: %s, %s, event %llu is next", o->name, o->ttrpc_address,
+                         outbox_connected(o->outbox) ? "connected" : "not connected",
+                         (unsigned long long)outbox_cursor(o->outbox));
+                DL_FOREACH(o->fronts, f)
+                        log_info("dump:   front %s: namespace %s, process %d", f->address, f->ns, (int)f->pid);
+        }
 }

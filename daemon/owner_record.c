@@ -15,6 +15,8 @@
 
 #define FILE_MAX (64 * 1024)
 
+#define KIND_msgs_front_record .kind = FIELD_MSGS, .message = &desc_front_record
+MESSAGE_DESC(front_record, "a front")
 MESSAGE_DESC(owner_record, "an owner")
 
 struct owner_store {

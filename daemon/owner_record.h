@@ -8,14 +8,19 @@
 
 #define OWNER_RECORD_VERSION 1
 
+#define FIELDS_front_record(F)                                                                                         \
+        F(str, ns, LIMIT_ID, REQUIRED, "namespace")                                                                    \
+        F(u32, pid, 0, 0, "0: it does not run") F(u64, start_time, 0, 0, "clock ticks since boot")
 #define FIELDS_owner_record(F)                                                                                         \
-        F(u32, version, 0, REQUIRED, "OWNER_RECORD_VERSION")                                                           \
-        F(str, owner, LIMIT_ID, REQUIRED, "its name") F(str, ttrpc_address, LIMIT_PATH, REQUIRED, "takes events")      \
-                F(str, grpc_address, LIMIT_PATH, 0, "its own")                                                         \
-                        F(u64, cursor, 0, 0, "the first event that was not acknowledged")                              \
-                                F(u32, front_pid, 0, 0, "0: none")                                                     \
-                                        F(u64, front_start_time, 0, 0, "clock ticks since boot")
+        F(u32, version, 0, REQUIRED, "OWNER_RECORD_VERSION") F(str, owner, LIMIT_ID, REQUIRED, "its name")             \
+        F(str, ttrpc_address, LIMIT_PATH, REQUIRED, "takes events") F(str, grpc_address, LIMIT_PATH, 0, "its own")     \
+        F(u64, cursor, 0, 0, "the first event that was not acknowledged")                                              \
+        F(msgs_front_record, fronts, LIMIT_LIST, 0, "one for each namespace")
+
+#define FIELD_C_msgs_front_record(name) struct list_front_record name;
+MESSAGE_C(front_record, "a front")
 MESSAGE_C(owner_record, "an owner")
+MESSAGE_DESC_DECL(front_record, "")
 MESSAGE_DESC_DECL(owner_record, "")
 
 struct owner_store;

@@ -217,7 +217,7 @@ static void begin(struct conn *conn, uint32_t stream, const Ttrpc__Request *requ
                 refuse(conn, stream, CODE_INVALID_ARGUMENT, "the request's message cannot be read: invalid argument");
                 return;
         }
-        call->ns = strdup(ns && *ns ? ns : "default");
+        call->ns = strdup(ns && *ns ? ns : call->conn->front->ns);
         if (!call->ns) {
                 refuse(conn, stream, CODE_RESOURCE_EXHAUSTED, "no memory for the request");
                 return;

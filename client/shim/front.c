@@ -168,6 +168,8 @@ static int serve(struct loop *loop, const struct shim_args *args)
                 log_error("%s", err.message);
                 return EXIT_FAILURE;
         }
+        if (args->ns[0])
+                front.ns = args->ns;
         sigemptyset(&set);
         sigaddset(&set, SIGTERM);
         sigaddset(&set, SIGINT);
@@ -175,9 +177,9 @@ static int serve(struct loop *loop, const struct shim_args *args)
                 front_deinit(&front);
                 return EXIT_FAILURE;
         }
-        log_info("front of %s serves", args->owner);
+        log_info("front of %s, namespace %s, serves", args->owner, front.ns);
         loop_run(loop);
-        log_info("front of %s ends", args->owner);
+        log_info("front of %s, namespace %s, ends", args->owner, front.ns);
         watch_signals_stop(&signals);
         front_deinit(&front);
         return EXIT_SUCCESS;
@@ -189,9 +191,10 @@ int front_main(const struct shim_args *args)
         struct error err = ERROR_NULL;
 
         log_set_level(args->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-        if (id_check(args->owner, "owner", &err) < 0) {
-                fprintf(stderr, "%s: %s: use serve -owner OWNER [-socket PATH] [-listen PATH]\n", FRONT_PROGRAM,
-                        err.message);
+        if (id_check(args->owner, "owner", &err) < 0 || (args->ns[0] && id_check(args->ns, "namespace", &err) < 0)) {
+                fprintf(stderr, "%s: %s: use serve -owner OWNER [-namespace NS] [-socket PATH] [-listen PATH]
+",
+                        FRONT_PROGRAM, err.message);
                 return SHIM_EXIT_USAGE;
         }
         raise_limit();

@@ -16,6 +16,7 @@
 struct front {
         struct loop *loop; /* not ours */
         const char *owner; /* not ours */
+        const char *ns;    /* not ours: of the requests that do not say theirs, as those of containerd 1.6 */
         int fd;
         struct watch_fd listening;
         struct watch_timer resume; /* no descriptors: accept again in a while */
@@ -24,7 +25,7 @@ struct front {
         struct waits waits;
         struct conn *conns;
 };
-#define FRONT_NULL { .fd = -1, .rpc = RPC_NULL }
+#define FRONT_NULL { .ns = "default", .fd = -1, .rpc = RPC_NULL }
 
 /* fd: the listening socket, non-blocking; consumed, always. socket: of sandboxd, "" for the default. */
 int front_init(struct front *f, struct loop *loop, const char *owner, int fd, const char *socket, struct error *err);
