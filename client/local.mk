@@ -85,7 +85,9 @@ libshim_la_SOURCES = \
 	client/shim/args.c client/shim/args.h \
 	client/shim/call.c client/shim/call.h \
 	client/shim/conn.c client/shim/conn.h \
+	client/shim/delete.c \
 	client/shim/front.c client/shim/front.h \
+	client/shim/info.c \
 	client/shim/metrics.h \
 	client/shim/metrics_v1.c \
 	client/shim/metrics_v2.c \
@@ -93,6 +95,8 @@ libshim_la_SOURCES = \
 	client/shim/options_file.c client/shim/options_file.h \
 	client/shim/rpc.c client/shim/rpc.h \
 	client/shim/shim.h \
+	client/shim/start.c \
+	client/shim/stub.c client/shim/stub.h \
 	client/shim/task.c client/shim/task.h \
 	client/shim/task_answer.c \
 	client/shim/task_ask.c \

@@ -13,6 +13,8 @@ static const struct action {
         int (*run)(const struct shim_args *args);
         const char *text;
 } actions[] = {
+        { "start", stub_start, "make this containerd known to sandboxd, and print where its calls are answered" },
+        { "delete", stub_delete, "remove what is left of a container, and print how it ended" },
         { "serve", front_main, "answer the Task calls of one containerd (sandboxd starts it)" },
 };
 
@@ -31,6 +33,10 @@ int main(int argc, char **argv)
         shim_args_parse(&args, argc, argv);
         if (args.help)
                 return usage(stdout);
+        if (args.version)
+                return stub_version();
+        if (args.info)
+                return stub_info();
         for (size_t i = 0; args.action && i < ARRAY_SIZE(actions); i++)
                 if (strcmp(args.action, actions[i].name) == 0)
                         return actions[i].run(&args);

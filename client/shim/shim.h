@@ -7,4 +7,8 @@
 
 #define SHIM_EXIT_USAGE 2
 
-int front_main(const struct shim_args *args); /* serve */
+int stub_start(const struct shim_args *args);  /* start */
+int stub_delete(const struct shim_args *args); /* delete */
+int stub_info(void);                           /* -info */
+int stub_version(void);                        /* -v */
+int front_main(const struct shim_args *args);  /* serve */
