@@ -89,7 +89,8 @@ static void on_exit_of(struct spawn *s, const struct exit_info *info)
 
 int front_start(struct front *f, const struct front_options *o, struct error *err)
 {
-        const char *const argv[] = { FRONT_PROGRAM, "serve", "-owner", o->owner, "-namespace", f->ns, "-socket", o->socket, NULL };
+        const char *const argv[] = { FRONT_PROGRAM, "serve",   "-owner",  o->owner, "-namespace",
+                                     f->ns,         "-socket", o->socket, NULL };
         struct spawn_inherit inherit = { .target = FRONT_LISTEN_FD };
         struct spawn_params params = SPAWN_PARAMS_NULL;
         int r;

@@ -121,7 +121,9 @@ static int start_front(struct front *f, struct error *err)
 {
         struct owner *o = f->data;
         struct owners *os = o->owners;
-        struct front_options options = { .program = os->program, .owner = o->name, .socket = os->daemon->config->socket };
+        struct front_options options = { .program = os->program,
+                                         .owner = o->name,
+                                         .socket = os->daemon->config->socket };
 
         watch_timer_stop(&f->restart);
         if (!os->program)
@@ -215,7 +217,8 @@ static int front_new(struct front **ret, struct owner *o, const char *ns, struct
         front_init(f, d->loop, d->reaper, &front_ops, o);
         watch_timer_init(&f->restart, d->loop, on_restart);
         snprintf(f->ns, sizeof(f->ns), "%s", ns);
-        n = snprintf(f->address, sizeof(f->address), "%s/front/%s-%016llx", root, o->name, (unsigned long long)hash(ns));
+        n = snprintf(f->address, sizeof(f->address), "%s/front/%s-%016llx", root, o->name,
+                     (unsigned long long)hash(ns));
         DL_APPEND(o->fronts, f);
         *ret = f;
         if (n < 0 || (size_t)n >= sizeof(f->address)) {

@@ -6,7 +6,8 @@
  *
  *      containerd-shim-sandboxd-v1 serve -owner OWNER -namespace NAMESPACE -socket PATH
  *
- * There is one for each namespace of a containerd, as containerd 1.6 does not say in its requests which one they are about.
+ * There is one for each namespace of a containerd, as containerd 1.6 does not say in its requests which one they are
+ * about.
  * PATH is sandboxd's RPC socket. Descriptor FRONT_LISTEN_FD is a listening, non-blocking unix socket, bound by sandboxd
  * to the address that owner.attach answers: the front need not bind or unlink anything. Standard input and output are
  * /dev/null, standard error is sandboxd's log. The front runs in a session of its own, outlives sandboxd, and ends on

@@ -192,8 +192,7 @@ int front_main(const struct shim_args *args)
 
         log_set_level(args->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
         if (id_check(args->owner, "owner", &err) < 0 || (args->ns[0] && id_check(args->ns, "namespace", &err) < 0)) {
-                fprintf(stderr, "%s: %s: use serve -owner OWNER [-namespace NS] [-socket PATH] [-listen PATH]
-",
+                fprintf(stderr, "%s: %s: use serve -owner OWNER [-namespace NS] [-socket PATH] [-listen PATH]\n",
                         FRONT_PROGRAM, err.message);
                 return SHIM_EXIT_USAGE;
         }
