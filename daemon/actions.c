@@ -126,6 +126,15 @@ void container_request(struct container *c, struct request *req)
 
 /* --- the actions --- */
 
+/* In the record too: the next daemon goes on with it. */
+static void want(struct container *c, enum wanted wanted)
+{
+        if (c->wanted == wanted)
+                return;
+        c->wanted = wanted;
+        container_persist(c);
+}
+
 void action_create(struct container *c, struct happening *h)
 {
         take_to(&c->create_request, h);
@@ -171,16 +180,33 @@ static void done_quietly(struct op *op, const struct error *err)
                 log_info("container %s: %s: %s", op->container->key, op_kind_name(op->kind), err->message);
 }
 
+/* The signal could not be sent. In a state that does not pass by itself nothing would ever happen again: who waits for the
+ * end is told, and may ask again. */
+static void killed_everything(struct op *op, const struct error *err)
+{
+        struct container *c = op->container;
+
+        done_quietly(op, err);
+        if (!err || err->reason == REASON_PROCESS_FINISHED || c->wanted != WANTED_GONE)
+                return;
+        if (c->state != CONTAINER_CREATED && c->state != CONTAINER_RUNNING && c->state != CONTAINER_PAUSED)
+                return;
+        want(c, WANTED_STOPPED);
+        if (c->delete_request)
+                request_fail(&c->delete_request, err);
+}
+
 /* SIGKILL to all of it, for nobody in particular. */
 static void kill_everything(struct container *c)
 {
         struct op *op;
 
-        if (op_find(c, OP_KILL) || c->init.ended || !c->init.pid)
+        if (c->init.ended || !c->init.pid)
                 return;
-        op = op_new(c, OP_KILL, &c->init, done_quietly);
-        if (!op)
-                return;
+        DL_FOREACH(c->ops, op)
+                if (op->done == killed_everything)
+                        return;
+        op = op_new(c, OP_KILL, &c->init, killed_everything);
         op->signal = SIGKILL;
         op->all = true;
         op_start(op);
@@ -189,7 +215,7 @@ static void kill_everything(struct container *c)
 void action_delete_created(struct container *c, struct happening *h)
 {
         take_to(&c->delete_request, h);
-        c->wanted = WANTED_GONE;
+        want(c, WANTED_GONE);
         kill_everything(c);
         loop_defer(&c->kick);
 }
@@ -204,7 +230,7 @@ void action_abort(struct container *c, struct happening *h)
         struct op *op;
 
         take_to(&c->delete_request, h);
-        c->wanted = WANTED_GONE;
+        want(c, WANTED_GONE);
         DL_FOREACH(c->ops, op)
                 op_cancel(op);
 }
@@ -215,10 +241,47 @@ void action_fail_start(struct container *c, struct happening *h)
         kill_everything(c);
 }
 
+static void give_up_process(struct process *p)
+{
+        struct exit_info unknown = { .known = false };
+
+        if (!p->pid || p->ended)
+                return;
+        snprintf(p->cause, sizeof(p->cause), "it was killed and did not end within the time given; it may still be there");
+        process_ended(p, &unknown);
+}
+
+/* Its command hangs. It may end when it likes: nobody listens to it any more. */
+static void give_up_start(struct process *p)
+{
+        struct error err = ERROR_NULL;
+        struct happening h = { .error = &err };
+        struct op *op;
+
+        DL_FOREACH(p->container->ops, op) {
+                if (op->kind != OP_EXEC || op->process != p)
+                        continue;
+                op->done = done_quietly;
+                op->process = NULL;
+                op_cancel(op);
+        }
+        error_set(&err, REASON_RUNTIME_TIMEOUT, "the container has ended, and the command did not end within the time given");
+        process_event(p, PEV_START_FAILED, &h);
+}
+
+/* The exit of the container is reported all the same; that of its processes before it. */
 void action_give_up_waiting(struct container *c, struct happening *h)
 {
-        daemon_warn(c->daemon, c,
-                    "processes of the container did not end within the time given; its exit is reported all the same");
+        struct process *p, *tmp;
+
+        daemon_warn(c->daemon, c, "processes of the container did not end within the time given; its exit is reported all the same");
+        DL_FOREACH_SAFE(c->execs, p, tmp) {
+                if (p->state == PROCESS_STARTING)
+                        give_up_start(p);
+                else if (p->state == PROCESS_RUNNING)
+                        give_up_process(p);
+        }
+        give_up_process(&c->init);
 }
 
 void action_auto_remove(struct container *c, struct happening *h)
@@ -268,7 +331,7 @@ static void kill_begin(struct container *c, struct process *p, struct happening 
         p->last_signal_uid = (*h->request)->peer.uid;
         p->last_signal_pid = (*h->request)->peer.pid;
         if (op->signal == SIGKILL && process_is_init(p) && c->wanted == WANTED_RUN)
-                c->wanted = WANTED_STOPPED;
+                want(c, WANTED_STOPPED);
         op->request = take(h);
         op_start(op);
 }
@@ -331,19 +394,29 @@ void action_process_start(struct process *p, struct happening *h)
 
 void action_process_delete(struct process *p, struct happening *h)
 {
-        p->delete_request = take(h);
+        take_to(&p->delete_request, h);
+}
+
+static void killed_process(struct op *op, const struct error *err)
+{
+        struct process *p = op->process;
+
+        done_quietly(op, err);
+        if (!p || !err || err->reason == REASON_PROCESS_FINISHED)
+                return;
+        p->wanted_gone = false;
+        if (p->delete_request)
+                request_fail(&p->delete_request, err);
 }
 
 void action_process_force_delete(struct process *p, struct happening *h)
 {
-        struct op *op = op_new(p->container, OP_KILL, p, done_quietly);
+        struct op *op = op_new(p->container, OP_KILL, p, killed_process);
 
         p->wanted_gone = true;
         take_to(&p->delete_request, h);
-        if (op) {
-                op->signal = SIGKILL;
-                op_start(op);
-        }
+        op->signal = SIGKILL;
+        op_start(op);
 }
 
 void action_process_fail(struct process *p, struct happening *h)
@@ -363,7 +436,7 @@ void action_process_fail(struct process *p, struct happening *h)
 
 static void update_done(struct op *op, const struct error *err)
 {
-        if (!err)
+        if (!err && op->container->state < CONTAINER_STOPPED) /* nothing but delete comes after the exit */
                 publish_simple(op->container, EVENT_UPDATED, "", "");
         kill_done(op, err);
 }
@@ -427,8 +500,9 @@ static unsigned count_live_execs(const struct container *c)
 #define LOOK_FIRST_NS (1 * NSEC_PER_MSEC)
 #define LOOK_DOUBLINGS 6 /* up to 64 ms between looks */
 
-/* STOPPING: init has ended. Without a pid namespace of its own the rest of the container lives on and is killed; execs
- * of one with a pid namespace are killed by the kernel, and their ends arrive one by one. */
+/* STOPPING: init has ended, or could not be started and is killed. Without a pid namespace of its own the rest of the
+ * container lives on and is killed; execs of one with a pid namespace are killed by the kernel, and their ends arrive one by
+ * one. */
 void container_look(struct container *c)
 {
         unsigned execs, rest = 0;
@@ -438,9 +512,10 @@ void container_look(struct container *c)
         if (c->state != CONTAINER_STOPPING)
                 return;
         execs = count_live_execs(c);
+        kill_everything(c);
         if (!c->private_pid_ns || (execs && c->looks > LOOK_DOUBLINGS))
                 rest = (unsigned)c->runtime->driver->kill_rest(c);
-        if (!execs && !rest)
+        if (!execs && !rest && (c->init.ended || !c->init.pid))
                 container_event(c, CEV_ALL_GONE, NULL);
         else if (clock_monotonic_ns() >= c->deadline)
                 container_event(c, CEV_DEADLINE, NULL);

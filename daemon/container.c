@@ -198,7 +198,8 @@ int process_add(struct process **ret, struct container *c, const char *exec_id, 
                 free(p);
                 return error_set_errno(err, REASON_NO_RESOURCES, ENOMEM, "cannot add a process");
         }
-        memcpy(copy, spec, spec_len);
+        if (spec_len > 0)
+                memcpy(copy, spec, spec_len);
         p->spec = (struct blob){ .data = copy, .len = spec_len };
         DL_APPEND(c->execs, p);
         *ret = p;
@@ -249,9 +250,10 @@ static void process_explain(struct process *p)
         int sig = p->exit.known && WIFSIGNALED(p->exit.wait_status) ? WTERMSIG(p->exit.wait_status) : 0;
 
         if (sig && sig == p->last_signal)
-                snprintf(by, sizeof(by), ", sent by pid %d of uid %u", (int)p->last_signal_pid,
-                         (unsigned)p->last_signal_uid);
-        if (!p->exit.known)
+                snprintf(by, sizeof(by), ", sent by pid %d of uid %u", (int)p->last_signal_pid, (unsigned)p->last_signal_uid);
+        if (!p->exit.known && p->cause[0])
+                ; /* was said by who gave it up */
+        else if (!p->exit.known)
                 snprintf(p->cause, sizeof(p->cause), "ended while nobody watched; its exit status is not known");
         else if (sig == SIGKILL && c->oom_killed && !by[0])
                 snprintf(p->cause, sizeof(p->cause), "killed by the kernel for lack of memory: %s", c->oom_text);
@@ -271,8 +273,6 @@ void process_ended(struct process *p, const struct exit_info *info)
 {
         struct container *c = p->container;
         struct daemon *d = c->daemon;
-        uint64_t start_time = p->start_time;
-        pid_t pid = p->pid;
 
         if (p->ended)
                 return;
@@ -287,9 +287,10 @@ void process_ended(struct process *p, const struct exit_info *info)
                 container_event(c, CEV_INIT_EXITED, NULL);
         else
                 process_event(p, PEV_EXITED, NULL);
+        loop_defer(&c->kick); /* also where the table only remembers it */
         /* also where it was too early for a transition; only then may the keeper forget it, and the zombie be reaped */
         container_persist_now(c);
-        keeper_link_forget(d->keeper, pid, start_time);
+        keeper_link_forget(d->keeper, p->pid, p->start_time);
 }
 
 /* --- the record --- */

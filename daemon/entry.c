@@ -33,6 +33,16 @@ static void fail_or(struct request **req, const struct error *failure, enum reas
                 request_fail_reason(req, reason, "%s", text);
 }
 
+static void fail_list(struct request **list, enum reason reason, const char *text)
+{
+        struct request *req, *tmp;
+
+        DL_FOREACH_SAFE2(*list, req, tmp, park_next) {
+                DL_DELETE2(*list, req, park_prev, park_next);
+                request_fail_reason(&req, reason, "%s", text);
+        }
+}
+
 static void reply_empty(struct request **req)
 {
         if (*req)
@@ -265,6 +275,7 @@ static void enter_stopped(struct container *c, struct happening *h)
                 if (!c->delete_request)
                         daemon_warn(c->daemon, c, "could not be removed: %s", c->failure.message);
                 fail_or(&c->delete_request, &c->failure, REASON_INTERNAL, "delete failed");
+                fail_list(&c->after_gone, REASON_ALREADY_EXISTS, "the container that has this id could not be removed");
                 c->failure = (struct error)ERROR_NULL;
                 container_persist(c);
                 return;
@@ -313,16 +324,6 @@ static void enter_cleaning(struct container *c, struct happening *h)
         op_begin(c, OP_CLEAN, NULL, clean_done);
 }
 
-static void fail_list(struct request **list, enum reason reason, const char *text)
-{
-        struct request *req, *tmp;
-
-        DL_FOREACH_SAFE2(*list, req, tmp, park_next) {
-                DL_DELETE2(*list, req, park_prev, park_next);
-                request_fail_reason(&req, reason, "%s", text);
-        }
-}
-
 /* Who asked for the container to be there again waited for this one to be gone. */
 static void create_again(struct daemon *d, struct request *list)
 {
@@ -336,6 +337,7 @@ static void create_again(struct daemon *d, struct request *list)
 
 static void enter_gone(struct container *c, struct happening *h)
 {
+        static const char removed[] = "the container was removed";
         struct daemon *d = c->daemon;
         struct request *again = c->after_gone;
         struct exit_result res;
@@ -350,13 +352,15 @@ static void enter_gone(struct container *c, struct happening *h)
         if (c->delete_request)
                 request_reply(&c->delete_request, &res);
         DL_FOREACH_SAFE(c->execs, p, tmp) {
-                fail_list(&p->waiters, REASON_NOT_FOUND, "the container was removed");
-                fail_list(&p->deferred, REASON_NOT_FOUND, "the container was removed");
+                fail_list(&p->waiters, REASON_NOT_FOUND, removed);
+                fail_list(&p->deferred, REASON_NOT_FOUND, removed);
+                fail_or(&p->start_request, &(struct error)ERROR_NULL, REASON_NOT_FOUND, removed);
+                fail_or(&p->delete_request, &(struct error)ERROR_NULL, REASON_NOT_FOUND, removed);
         }
         if (c->previous == CONTAINER_UNDOING)
                 fail_list(&c->init.waiters, REASON_NOT_FOUND, "the container could not be created");
         answer_waiters(&c->init);
-        fail_list(&c->deferred, REASON_NOT_FOUND, "the container was removed");
+        fail_list(&c->deferred, REASON_NOT_FOUND, removed);
         fail_list(&c->revived, REASON_IN_DOUBT, "the container was removed when the daemon was started anew");
         if (record_remove(d->store, c->params->owner, c->params->ns, c->params->id, &err) < 0)
                 daemon_warn(d, c, "%s", err.message);
