@@ -214,6 +214,26 @@ TESTS += tests/keeper/test-keeper.sh
 dist_check_SCRIPTS += tests/helper/test-helper.sh
 TESTS += tests/helper/test-helper.sh
 
+# --- the simulator: the daemon above a host, runtimes and clients that are played ---
+check_PROGRAMS += tests/sim/sim
+TESTS += tests/sim/sim
+tests_sim_sim_SOURCES = \
+	tests/sim/driver.c \
+	tests/sim/host.c \
+	tests/sim/main.c \
+	tests/sim/oracle.c \
+	tests/sim/sim.h \
+	tests/sim/wire.c
+tests_sim_sim_LDADD = libdaemon.la
+tests_sim_sim_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=access \
+	-Wl,--wrap=clock_monotonic_ns,--wrap=clock_realtime_ns \
+	-Wl,--wrap=container_event,--wrap=eventlog_append \
+	-Wl,--wrap=pidref_kill,--wrap=pidref_open,--wrap=pidref_open_checked \
+	-Wl,--wrap=reaper_claim,--wrap=watch_pid_start,--wrap=watch_pid_stop \
+	-Wl,--wrap=record_dir_open,--wrap=record_remove,--wrap=record_save,--wrap=record_tombstone_save \
+	-Wl,--wrap=watch_timer_active,--wrap=watch_timer_arm,--wrap=watch_timer_stop
+
 # --- the fake runtime ---
 check_PROGRAMS += tests/fake/fake-runtime
 tests_fake_fake_runtime_SOURCES = \
