@@ -335,6 +335,19 @@ static void create_again(struct daemon *d, struct request *list)
         }
 }
 
+/* It went before their turn came: at the start of this daemon it was gone already, or all but gone. */
+static void answer_revived_deletes(struct container *c, const struct exit_result *res)
+{
+        struct request *req, *tmp;
+
+        DL_FOREACH_SAFE2(c->revived, req, tmp, park_next) {
+                if (req->method->id != METHOD_DELETE || ((const struct delete_params *)req->params)->exec_id[0])
+                        continue;
+                DL_DELETE2(c->revived, req, park_prev, park_next);
+                request_reply(&req, res);
+        }
+}
+
 static void enter_gone(struct container *c, struct happening *h)
 {
         static const char removed[] = "the container was removed";
@@ -351,6 +364,7 @@ static void enter_gone(struct container *c, struct happening *h)
                 "the container was removed while it was being created");
         if (c->delete_request)
                 request_reply(&c->delete_request, &res);
+        answer_revived_deletes(c, &res);
         DL_FOREACH_SAFE(c->execs, p, tmp) {
                 fail_list(&p->waiters, REASON_NOT_FOUND, removed);
                 fail_list(&p->deferred, REASON_NOT_FOUND, removed);
@@ -361,7 +375,7 @@ static void enter_gone(struct container *c, struct happening *h)
                 fail_list(&c->init.waiters, REASON_NOT_FOUND, "the container could not be created");
         answer_waiters(&c->init);
         fail_list(&c->deferred, REASON_NOT_FOUND, removed);
-        fail_list(&c->revived, REASON_IN_DOUBT, "the container was removed when the daemon was started anew");
+        fail_list(&c->revived, REASON_NOT_FOUND, removed);
         if (record_remove(d->store, c->params->owner, c->params->ns, c->params->id, &err) < 0)
                 daemon_warn(d, c, "%s", err.message);
         c->after_gone = NULL;
