@@ -250,6 +250,8 @@ static void succeed(struct op *op, const struct fake_command *cmd)
         }
         if (op->kind == OP_STATE && f)
                 op->status = !alive(f->init_pid) ? "stopped" : f->frozen ? "paused" : f->started ? "running" : "created";
+        if (op->kind == OP_STATS)
+                op->stats = (struct stats_result){ .owner = "", .ns = c->params->ns, .id = c->params->id };
         if (op->kind == OP_DELETE)
                 c->made = false;
         if (op->kind == OP_CLEAN)
