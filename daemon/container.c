@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include <utlist.h>
 #include "base/clock.h"
 #include "base/fd.h"
@@ -291,6 +292,9 @@ void process_ended(struct process *p, const struct exit_info *info)
         /* also where it was too early for a transition; only then may the keeper forget it, and the zombie be reaped */
         container_persist_now(c);
         keeper_link_forget(d->keeper, p->pid, p->start_time);
+        if (p->pid_file[0])
+                unlinkat(c->dirfd, p->pid_file, 0);
+        p->pid_file[0] = '\0';
 }
 
 /* --- the record --- */

@@ -63,15 +63,12 @@ int start_find_cgroup(struct container *c, pid_t pid, struct error *err)
 
 /* --- the process --- */
 
-static int read_pid_file(struct op *op, const char *suffix, pid_t *ret, struct error *err)
+static int read_pid_file(struct op *op, const char *name, pid_t *ret, struct error *err)
 {
-        char name[64], text[32], *end;
-        ssize_t n;
+        char text[32], *end;
+        ssize_t n = fd_read_small(op->container->dirfd, name, text, sizeof(text));
         long pid;
 
-        snprintf(name, sizeof(name), "%s%s", op->name, suffix);
-        n = fd_read_small(op->container->dirfd, name, text, sizeof(text));
-        unlinkat(op->container->dirfd, name, 0);
         if (n < 0)
                 return error_set_errno(err, REASON_RUNTIME_FAILED, (int)n, "OCI runtime %s left no pid file",
                                        op_kind_name(op->kind));
@@ -111,13 +108,18 @@ static void take_process(struct op *op, pid_t pid)
 static int process_made(struct op *op, struct error *err)
 {
         struct container *c = op->container;
+        struct process *p = op->process;
         pid_t pid, inner;
+        char name[64];
 
-        if (read_pid_file(op, ".pid", &pid, err) < 0)
+        /* It stays until the process has ended: were we killed before the record has the pid, only this file would tell it. */
+        snprintf(p->pid_file, sizeof(p->pid_file), "%s.pid", op->name);
+        if (read_pid_file(op, p->pid_file, &pid, err) < 0)
                 return -1;
-        if (op->kind == OP_EXEC && c->runtime->driver == &runtime_runsc &&
-            read_pid_file(op, ".inner", &inner, NULL) == 0)
-                op->process->internal_pid = (uint32_t)inner;
+        snprintf(name, sizeof(name), "%s.inner", op->name);
+        if (op->kind == OP_EXEC && c->runtime->driver == &runtime_runsc && read_pid_file(op, name, &inner, NULL) == 0)
+                p->internal_pid = (uint32_t)inner;
+        unlinkat(c->dirfd, name, 0);
         take_process(op, pid);
         if (op->kind == OP_EXEC || op->process->ended)
                 return 0;
