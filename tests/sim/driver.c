@@ -6,14 +6,12 @@
  * is told. What is true of a container is kept here, as a runtime does.
  */
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <utlist.h>
-#include "base/atomicfile.h"
 #include "daemon/runtime_start.h"
 #include "tests/sim/sim.h"
 
@@ -207,6 +205,19 @@ static void take(struct process *p, pid_t pid)
         process_ended(p, &info);
 }
 
+static void write_pid_file(const struct fake_command *cmd, pid_t pid)
+{
+        char path[sizeof(cmd->dir) + sizeof(cmd->name) + 1];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/%s", cmd->dir, cmd->name);
+        f = fopen(path, "we");
+        if (!f)
+                return; /* its directory has gone */
+        fprintf(f, "%d", (int)pid);
+        fclose(f);
+}
+
 static pid_t effect(const struct fake_command *cmd)
 {
         struct fake_container *f = find(cmd->key);
@@ -240,8 +251,11 @@ static void succeed(struct op *op, const struct fake_command *cmd)
         pid_t pid = cmd ? effect(cmd) : 0;
         struct error err = ERROR_NULL;
 
-        if (pid)
+        if (pid) {
+                write_pid_file(cmd, pid);
+                snprintf(op->process->pid_file, sizeof(op->process->pid_file), "%s", cmd->name);
                 take(op->process, pid);
+        }
         if (op->kind == OP_EXEC && !pid)
                 error_set(&err, REASON_RUNTIME_FAILED, "cannot exec in a stopped container");
         if (op->kind == OP_PREPARE) {
@@ -296,7 +310,7 @@ static void start_command(struct op *op)
         op->command.spawn.pid.pidref = (struct pidref){ .pid = cmd->process->pid, .start_time = cmd->process->start_time, .fd = -1 };
         op->recorded = true;
         DL_APPEND(commands, cmd);
-        container_persist(c);
+        container_persist_now(c);
         if (!sim.frozen)
                 return;
         /* it waits at the gate until its record is written: never opened */
@@ -357,18 +371,12 @@ bool driver_step(void)
 
 static void orphan_ends(struct fake_command *cmd)
 {
-        char text[24];
         pid_t pid;
 
         sim_trace("%s of %s ends, of an earlier daemon", op_kind_name(cmd->kind), cmd->key);
         pid = percent(80) ? effect(cmd) : 0;
-        if (pid) {
-                char path[sizeof(cmd->dir) + sizeof(cmd->name) + 1];
-
-                snprintf(path, sizeof(path), "%s/%s", cmd->dir, cmd->name);
-                snprintf(text, sizeof(text), "%d", (int)pid);
-                atomicfile_write(AT_FDCWD, path, text, strlen(text), 0600);
-        }
+        if (pid)
+                write_pid_file(cmd, pid);
         command_free(cmd);
 }
 
