@@ -180,8 +180,8 @@ static void done_quietly(struct op *op, const struct error *err)
                 log_info("container %s: %s: %s", op->container->key, op_kind_name(op->kind), err->message);
 }
 
-/* The signal could not be sent. In a state that does not pass by itself nothing would ever happen again: who waits for the
- * end is told, and may ask again. */
+/* The signal could not be sent. In a state that does not pass by itself nothing would ever happen again: who waits for
+ * the end is told, and may ask again. */
 static void killed_everything(struct op *op, const struct error *err)
 {
         struct container *c = op->container;
@@ -247,7 +247,8 @@ static void give_up_process(struct process *p)
 
         if (!p->pid || p->ended)
                 return;
-        snprintf(p->cause, sizeof(p->cause), "it was killed and did not end within the time given; it may still be there");
+        snprintf(p->cause, sizeof(p->cause),
+                 "it was killed and did not end within the time given; it may still be there");
         process_ended(p, &unknown);
 }
 
@@ -265,7 +266,8 @@ static void give_up_start(struct process *p)
                 op->process = NULL;
                 op_cancel(op);
         }
-        error_set(&err, REASON_RUNTIME_TIMEOUT, "the container has ended, and the command did not end within the time given");
+        error_set(&err, REASON_RUNTIME_TIMEOUT,
+                  "the container has ended, and the command did not end within the time given");
         process_event(p, PEV_START_FAILED, &h);
 }
 
@@ -274,7 +276,8 @@ void action_give_up_waiting(struct container *c, struct happening *h)
 {
         struct process *p, *tmp;
 
-        daemon_warn(c->daemon, c, "processes of the container did not end within the time given; its exit is reported all the same");
+        daemon_warn(c->daemon, c,
+                    "processes of the container did not end within the time given; its exit is reported all the same");
         DL_FOREACH_SAFE(c->execs, p, tmp) {
                 if (p->state == PROCESS_STARTING)
                         give_up_start(p);
@@ -501,8 +504,8 @@ static unsigned count_live_execs(const struct container *c)
 #define LOOK_DOUBLINGS 6 /* up to 64 ms between looks */
 
 /* STOPPING: init has ended, or could not be started and is killed. Without a pid namespace of its own the rest of the
- * container lives on and is killed; execs of one with a pid namespace are killed by the kernel, and their ends arrive one by
- * one. */
+ * container lives on and is killed; execs of one with a pid namespace are killed by the kernel, and their ends arrive
+ * one by one. */
 void container_look(struct container *c)
 {
         unsigned execs, rest = 0;

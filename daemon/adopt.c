@@ -301,7 +301,8 @@ static void catch_up_events(struct adoption *a)
                 for (size_t i = 0; i < res.events.n; i++) {
                         const struct event *ev = &res.events.items[i];
                         struct container *c = ev->id[0] ? container_find(a->daemon, ev->owner, ev->ns, ev->id) : NULL;
-                        struct process *p = c && ev->seq > c->recorded_seq ? container_find_process(c, ev->exec_id) : NULL;
+                        struct process *p =
+                                c && ev->seq > c->recorded_seq ? container_find_process(c, ev->exec_id) : NULL;
                         int kind = event_kind_parse(ev->kind);
 
                         if (!p)
@@ -395,7 +396,8 @@ static void decide_exec(struct adoption *a, struct found *f, struct process *p)
 static void adopted(struct adoption *a, struct container *c, enum container_state s, bool enter)
 {
         /* the crash was after the record of the new state, and before its event */
-        enter |= (s == CONTAINER_CREATED && !c->create_published) || (s == CONTAINER_RUNNING && !c->init.start_published);
+        enter |= (s == CONTAINER_CREATED && !c->create_published) ||
+                 (s == CONTAINER_RUNNING && !c->init.start_published);
         container_adopt_state(c, s, enter);
         publish_simple(c, EVENT_ADOPTED, "", container_state_name(s));
 }

@@ -251,7 +251,8 @@ static void process_explain(struct process *p)
         int sig = p->exit.known && WIFSIGNALED(p->exit.wait_status) ? WTERMSIG(p->exit.wait_status) : 0;
 
         if (sig && sig == p->last_signal)
-                snprintf(by, sizeof(by), ", sent by pid %d of uid %u", (int)p->last_signal_pid, (unsigned)p->last_signal_uid);
+                snprintf(by, sizeof(by), ", sent by pid %d of uid %u", (int)p->last_signal_pid,
+                         (unsigned)p->last_signal_uid);
         if (!p->exit.known && p->cause[0])
                 ; /* was said by who gave it up */
         else if (!p->exit.known)

@@ -378,7 +378,8 @@ static void runsc_netns_leave(struct daemon *d)
         runsc_netns_remove(d->runsc_netns);
 }
 
-/* Open requests go without an answer: their clients repeat them to the next daemon. So nobody may answer them any more. */
+/* Open requests go without an answer: their clients repeat them to the next daemon. So nobody may answer them any more.
+ */
 static void free_requests(struct daemon *d)
 {
         struct container *c, *tmp;

@@ -112,7 +112,8 @@ static int process_made(struct op *op, struct error *err)
         pid_t pid, inner;
         char name[64];
 
-        /* It stays until the process has ended: were we killed before the record has the pid, only this file would tell it. */
+        /* It stays until the process has ended: were we killed before the record has the pid, only this file would tell
+         * it. */
         snprintf(p->pid_file, sizeof(p->pid_file), "%s.pid", op->name);
         if (read_pid_file(op, p->pid_file, &pid, err) < 0)
                 return -1;

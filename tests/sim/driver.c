@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Both runtimes. An operation that needs a command is begun, then its command is started (the record tells), then it ends;
- * the others end at once. A command whose daemon died goes on, and ends when the dice say so: with its effect, but nobody
- * is told. What is true of a container is kept here, as a runtime does.
+ * Both runtimes. An operation that needs a command is begun, then its command is started (the record tells), then it
+ * ends; the others end at once. A command whose daemon died goes on, and ends when the dice say so: with its effect,
+ * but nobody is told. What is true of a container is kept here, as a runtime does.
  */
 
 #include <signal.h>
@@ -162,8 +162,12 @@ static int fake_kill_rest(struct container *c)
         return (int)host_count(c->key);
 }
 
-const struct runtime_driver runtime_oci = { .type = "oci", .begin = fake_begin, .cancel = fake_cancel, .kill_rest = fake_kill_rest };
-const struct runtime_driver runtime_runsc = { .type = "runsc", .begin = fake_begin, .cancel = fake_cancel, .kill_rest = fake_kill_rest };
+const struct runtime_driver runtime_oci = {
+        .type = "oci", .begin = fake_begin, .cancel = fake_cancel, .kill_rest = fake_kill_rest
+};
+const struct runtime_driver runtime_runsc = {
+        .type = "runsc", .begin = fake_begin, .cancel = fake_cancel, .kill_rest = fake_kill_rest
+};
 
 /* No cgroups here: an OOM is told by driver_oom(). */
 void start_watch_oom(struct container *c)
@@ -263,14 +267,18 @@ static void succeed(struct op *op, const struct fake_command *cmd)
                 op->text_len = strlen(op->text);
         }
         if (op->kind == OP_STATE && f)
-                op->status = !alive(f->init_pid) ? "stopped" : f->frozen ? "paused" : f->started ? "running" : "created";
+                op->status = !alive(f->init_pid) ? "stopped"
+                             : f->frozen         ? "paused"
+                             : f->started        ? "running"
+                                                 : "created";
         if (op->kind == OP_STATS)
                 op->stats = (struct stats_result){ .owner = "", .ns = c->params->ns, .id = c->params->id };
         if (op->kind == OP_DELETE)
                 c->made = false;
         if (op->kind == OP_CLEAN)
                 c->mounted = false;
-        if (op->kind == OP_CHECKPOINT && ((const struct checkpoint_params *)c->checkpoint_request->params)->exit && f && alive(f->init_pid))
+        if (op->kind == OP_CHECKPOINT && ((const struct checkpoint_params *)c->checkpoint_request->params)->exit && f &&
+            alive(f->init_pid))
                 host_find(f->init_pid)->dying = true;
         op_finish(op, error_is_set(&err) ? &err : NULL);
 }
@@ -307,7 +315,8 @@ static void start_command(struct op *op)
         snprintf(cmd->name, sizeof(cmd->name), "%s.pid", op->name);
         snprintf(cmd->dir, sizeof(cmd->dir), "%s", c->dir);
         op->command.data = cmd;
-        op->command.spawn.pid.pidref = (struct pidref){ .pid = cmd->process->pid, .start_time = cmd->process->start_time, .fd = -1 };
+        op->command.spawn.pid.pidref =
+                (struct pidref){ .pid = cmd->process->pid, .start_time = cmd->process->start_time, .fd = -1 };
         op->recorded = true;
         DL_APPEND(commands, cmd);
         container_persist_now(c);

@@ -191,7 +191,9 @@ unsigned host_count(const char *key)
 
 void host_fill_exit(const struct fake_process *p, struct exit_info *info)
 {
-        *info = (struct exit_info){ .known = !p->lost, .wait_status = p->lost ? 0 : p->status, .realtime_ns = p->died_at };
+        *info = (struct exit_info){ .known = !p->lost,
+                                    .wait_status = p->lost ? 0 : p->status,
+                                    .realtime_ns = p->died_at };
 }
 
 bool host_step_dying(bool any)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The dice, and the life of a run. SIM_SEED=n repeats the run of a seed, SIM_STEPS=n makes it longer or shorter, SIM_LOG=debug
- * shows the daemon's log and every step.
+ * The dice, and the life of a run. SIM_SEED=n repeats the run of a seed, SIM_STEPS=n makes it longer or shorter,
+ * SIM_LOG=debug shows the daemon's log and every step.
  */
 
 #include <ftw.h>
@@ -105,7 +105,9 @@ static void serve(struct daemon *d)
 
 static void daemon_begin(void)
 {
-        struct daemon_options options = { .root = sim.root, .socket = "/nowhere", .log_level = log_level ? log_level : "error" };
+        struct daemon_options options = { .root = sim.root,
+                                          .socket = "/nowhere",
+                                          .log_level = log_level ? log_level : "error" };
         struct error err = ERROR_NULL;
         char path[sizeof(sim.root) + 16];
 
@@ -203,8 +205,8 @@ static void drain(void)
                 host_later(NSEC_PER_MSEC);
                 if (sim.frozen)
                         crash();
-                if (!(wire_backlog_end() || driver_orphans_step() || driver_step() || host_step_dying(false) || host_step_seen() ||
-                      host_step_timer()))
+                if (!(wire_backlog_end() || driver_orphans_step() || driver_step() || host_step_dying(false) ||
+                      host_step_seen() || host_step_timer()))
                         break;
         }
         oracle_step();
@@ -219,15 +221,17 @@ static void check_rest(void)
         HASH_ITER(hh, sim.daemon->containers, c, tmp) {
                 const struct process *p;
 
-                if (c->state != CONTAINER_CREATED && c->state != CONTAINER_RUNNING && c->state != CONTAINER_PAUSED && c->state != CONTAINER_STOPPED)
+                if (c->state != CONTAINER_CREATED && c->state != CONTAINER_RUNNING && c->state != CONTAINER_PAUSED &&
+                    c->state != CONTAINER_STOPPED)
                         sim_fail("%s rests in state %s", c->key, container_state_name(c->state));
                 if (c->state != CONTAINER_STOPPED && (c->init.ended || c->wanted == WANTED_GONE))
-                        sim_fail("%s rests in state %s, wanted %s, init ended %d", c->key, container_state_name(c->state),
-                                 wanted_name(c->wanted), c->init.ended);
+                        sim_fail("%s rests in state %s, wanted %s, init ended %d", c->key,
+                                 container_state_name(c->state), wanted_name(c->wanted), c->init.ended);
                 DL_FOREACH(c->execs, p)
                         if ((p->state != PROCESS_ADDED && p->state != PROCESS_RUNNING && p->state != PROCESS_STOPPED) ||
                             (p->state == PROCESS_RUNNING && p->ended))
-                                sim_fail("%s \"%s\" rests in state %s", c->key, p->exec_id, process_state_name(p->state));
+                                sim_fail("%s \"%s\" rests in state %s", c->key, p->exec_id,
+                                         process_state_name(p->state));
         }
 }
 
@@ -259,7 +263,9 @@ static void write_config(void)
 
         snprintf(path, sizeof(path), "%s/sim.toml", sim.root);
         f = fopen(path, "we");
-        fputs("[daemon]\ndefault_runtime = \"fake\"\n[events]\nmax_bytes = 1_000_000_000\n[runtimes.fake]\ntype = \"oci\"\npath = \"/bin/true\"\n", f);
+        fputs("[daemon]\ndefault_runtime = \"fake\"\n[events]\nmax_bytes = 1_000_000_000\n[runtimes.fake]\ntype = "
+              "\"oci\"\npath = \"/bin/true\"\n",
+              f);
         fclose(f);
 }
 
@@ -295,8 +301,8 @@ static void run(uint64_t seed, uint64_t steps)
         host_forget_dead();
         oracle_reset();
         remove_root();
-        printf("ok %d - seed %" PRIu64 ": %" PRIu64 " steps, %u answers, %u crashes, trace %" PRIu64 "\n", ++test_n, seed, sim.step, sim.answered,
-               sim.crashes, sim.trace);
+        printf("ok %d - seed %" PRIu64 ": %" PRIu64 " steps, %u answers, %u crashes, trace %" PRIu64 "\n", ++test_n,
+               seed, sim.step, sim.answered, sim.crashes, sim.trace);
         fflush(stdout);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What must hold. Every event is checked when it is appended to the log (and the log is read back later); every record when
- * it is written. Once the disk is frozen nothing gets there any more: the daemon died before that write.
+ * What must hold. Every event is checked when it is appended to the log (and the log is read back later); every record
+ * when it is written. Once the disk is frozen nothing gets there any more: the daemon died before that write.
  */
 
 #include <fcntl.h>
@@ -46,13 +46,17 @@ static int scratch = -1;
 
 int __real_record_save(int dirfd, const struct container_record *rec, struct error *err);
 int __real_record_remove(struct record_store *s, const char *owner, const char *ns, const char *id, struct error *err);
-int __real_record_dir_open(struct record_store *s, const char *owner, const char *ns, const char *id, bool create, struct error *err);
-int __real_record_tombstone_save(struct record_store *s, const char *key, const struct record_answer *answer, struct error *err);
+int __real_record_dir_open(struct record_store *s, const char *owner, const char *ns, const char *id, bool create,
+                           struct error *err);
+int __real_record_tombstone_save(struct record_store *s, const char *key, const struct record_answer *answer,
+                                 struct error *err);
 int __real_eventlog_append(struct eventlog *l, struct event *ev, struct error *err);
 int __wrap_record_save(int dirfd, const struct container_record *rec, struct error *err);
 int __wrap_record_remove(struct record_store *s, const char *owner, const char *ns, const char *id, struct error *err);
-int __wrap_record_dir_open(struct record_store *s, const char *owner, const char *ns, const char *id, bool create, struct error *err);
-int __wrap_record_tombstone_save(struct record_store *s, const char *key, const struct record_answer *answer, struct error *err);
+int __wrap_record_dir_open(struct record_store *s, const char *owner, const char *ns, const char *id, bool create,
+                           struct error *err);
+int __wrap_record_tombstone_save(struct record_store *s, const char *key, const struct record_answer *answer,
+                                 struct error *err);
 int __wrap_eventlog_append(struct eventlog *l, struct event *ev, struct error *err);
 
 static struct container_seen *seen_of(const char *id)
@@ -99,7 +103,8 @@ void oracle_coverage(void)
                         possible++;
                         n += tried[s][e] > 0;
                         if (getenv("SIM_COVERAGE"))
-                                printf("# %-14s %-18s %u\n", container_state_name(s), container_event_name(e), tried[s][e]);
+                                printf("# %-14s %-18s %u\n", container_state_name(s), container_event_name(e),
+                                       tried[s][e]);
                 }
         printf("# of %u cells of the table that can be met, %u were\n", possible, n);
 }
@@ -147,14 +152,16 @@ int __wrap_record_remove(struct record_store *s, const char *owner, const char *
         return __real_record_remove(s, owner, ns, id, err);
 }
 
-int __wrap_record_dir_open(struct record_store *s, const char *owner, const char *ns, const char *id, bool create, struct error *err)
+int __wrap_record_dir_open(struct record_store *s, const char *owner, const char *ns, const char *id, bool create,
+                           struct error *err)
 {
         if (create && disk_dead())
                 return fcntl(scratch, F_DUPFD_CLOEXEC, 3);
         return __real_record_dir_open(s, owner, ns, id, create, err);
 }
 
-int __wrap_record_tombstone_save(struct record_store *s, const char *key, const struct record_answer *answer, struct error *err)
+int __wrap_record_tombstone_save(struct record_store *s, const char *key, const struct record_answer *answer,
+                                 struct error *err)
 {
         return disk_dead() ? 0 : __real_record_tombstone_save(s, key, answer, err);
 }
@@ -185,18 +192,23 @@ static void check_status(const struct container_seen *c, const struct event *ev)
         if (ev->exit_known && (p->alive || !info.known))
                 sim_fail("%s %s \"%s\": the status of %u cannot be known", ev->kind, ev->id, ev->exec_id, ev->pid);
         if (!ev->exit_known && info.known && !c->gave_up)
-                sim_fail("%s %s \"%s\": the status of %u is known, and not in the log", ev->kind, ev->id, ev->exec_id, ev->pid);
+                sim_fail("%s %s \"%s\": the status of %u is known, and not in the log", ev->kind, ev->id, ev->exec_id,
+                         ev->pid);
         if (ev->exit_known) {
-                uint32_t want = info.wait_status & 0x7f ? 128 + (uint32_t)(info.wait_status & 0x7f) : (uint32_t)info.wait_status >> 8;
+                uint32_t want = info.wait_status & 0x7f ? 128 + (uint32_t)(info.wait_status & 0x7f)
+                                                        : (uint32_t)info.wait_status >> 8;
 
                 if (ev->exit_status != want || ev->exited_at != info.realtime_ns)
                         sim_fail("%s %s \"%s\": status %u at %llu, not %u at %llu", ev->kind, ev->id, ev->exec_id, want,
-                                 (unsigned long long)info.realtime_ns, ev->exit_status, (unsigned long long)ev->exited_at);
+                                 (unsigned long long)info.realtime_ns, ev->exit_status,
+                                 (unsigned long long)ev->exited_at);
         }
         if (!ev->exited_at)
                 sim_fail("%s %s \"%s\" has no time", ev->kind, ev->id, ev->exec_id);
         e = calloc(1, sizeof(*e));
-        *e = (struct exit_seen){ .pid = (pid_t)ev->pid, .known = ev->exit_known, .status = ev->exit_status, .exited_at = ev->exited_at };
+        *e = (struct exit_seen){
+                .pid = (pid_t)ev->pid, .known = ev->exit_known, .status = ev->exit_status, .exited_at = ev->exited_at
+        };
         LL_PREPEND(exits, e);
 }
 
@@ -214,13 +226,15 @@ static void check_container_event(struct container_seen *c, enum event_kind kind
                 break;
         case EVENT_START:
                 if (!c->created || c->started || c->exited)
-                        sim_fail("%s: start: created %d started %d exited %d", c->id, c->created, c->started, c->exited);
+                        sim_fail("%s: start: created %d started %d exited %d", c->id, c->created, c->started,
+                                 c->exited);
                 c->started = true;
                 c->pid = (pid_t)ev->pid;
                 break;
         case EVENT_EXIT:
                 if (!c->created || c->exited || !all_execs_over(c))
-                        sim_fail("%s: exit: created %d exited %d execs over %d", c->id, c->created, c->exited, all_execs_over(c));
+                        sim_fail("%s: exit: created %d exited %d execs over %d", c->id, c->created, c->exited,
+                                 all_execs_over(c));
                 check_status(c, ev);
                 c->exited = true;
                 break;
@@ -285,7 +299,8 @@ int __wrap_eventlog_append(struct eventlog *l, struct event *ev, struct error *e
 
         if (disk_dead())
                 return 0;
-        sim_trace("event %s %s %s %s", ev->kind, ev->id ? ev->id : "", ev->exec_id ? ev->exec_id : "", ev->message ? ev->message : "");
+        sim_trace("event %s %s %s %s", ev->kind, ev->id ? ev->id : "", ev->exec_id ? ev->exec_id : "",
+                  ev->message ? ev->message : "");
         check_event(ev);
         r = __real_eventlog_append(l, ev, err);
         if (r < 0)
@@ -319,13 +334,15 @@ void oracle_log(void)
                 struct arena *a = arena_new();
 
                 if (eventlog_read(sim.daemon->events, &params, a, &res, &err) < 0 || !res.events.n)
-                        sim_fail("the log cannot be read from %llu on: %s", (unsigned long long)params.since, err.message);
+                        sim_fail("the log cannot be read from %llu on: %s", (unsigned long long)params.since,
+                                 err.message);
                 for (size_t i = 0; i < res.events.n; i++)
                         compare_event(&res.events.items[i]);
                 arena_free(a);
         }
         if (eventlog_newest(sim.daemon->events) != log_n)
-                sim_fail("the log ends at %llu, not at %llu", (unsigned long long)eventlog_newest(sim.daemon->events), (unsigned long long)log_n);
+                sim_fail("the log ends at %llu, not at %llu", (unsigned long long)eventlog_newest(sim.daemon->events),
+                         (unsigned long long)log_n);
 }
 
 const struct exit_seen *oracle_exit(pid_t pid)
@@ -366,7 +383,8 @@ static void check_record(const struct container *c)
         size_t i;
 
         if (!s->there || strcmp(s->state, container_state_name(c->state)) != 0)
-                sim_fail("%s is %s, its record %s", c->key, container_state_name(c->state), s->there ? s->state : "not there");
+                sim_fail("%s is %s, its record %s", c->key, container_state_name(c->state),
+                         s->there ? s->state : "not there");
         if (strcmp(s->wanted, wanted_name(c->wanted)) != 0)
                 sim_fail("%s is wanted %s, its record says %s", c->key, wanted_name(c->wanted), s->wanted);
         DL_FOREACH(c->execs, p) {
@@ -387,8 +405,8 @@ void oracle_step(void)
                         check_record(c);
 }
 
-static void found_record(void *data, const char *owner, const char *ns, const char *id, struct container_record *rec, struct arena **arena,
-                         const struct error *err)
+static void found_record(void *data, const char *owner, const char *ns, const char *id, struct container_record *rec,
+                         struct arena **arena, const struct error *err)
 {
         sim_fail("a record of %s/%s/%s is left", owner, ns, id);
 }

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The simulator: the daemon as it is, above a host that is played. A step lets one random thing happen: a request comes, an
- * operation goes on or ends (well or not), a process dies, a death is seen, a timer fires, a client goes away, the daemon is
- * killed. After each step the oracles look. Everything follows from one seed: time, pids and timers are played too.
+ * The simulator: the daemon as it is, above a host that is played. A step lets one random thing happen: a request
+ * comes, an operation goes on or ends (well or not), a process dies, a death is seen, a timer fires, a client goes
+ * away, the daemon is killed. After each step the oracles look. Everything follows from one seed: time, pids and timers
+ * are played too.
  *
  *   host.c     processes, time and timers: what base/ asks the kernel for (functions wrapped by the linker)
  *   driver.c   the runtimes: operations that end when the simulator says so

@@ -77,22 +77,24 @@ static void check_exit(const struct transport_request *r, const struct exit_resu
                 return;
         if (!seen) {
                 if (oracle_has_started(r->container, r->exec_id, (pid_t)x->pid) || (!r->exec_id[0] && !r->force))
-                        sim_fail("%s of %s \"%s\" tells the end of %u, which is not in the log", r->method->name, r->container,
-                                 r->exec_id, x->pid);
+                        sim_fail("%s of %s \"%s\" tells the end of %u, which is not in the log", r->method->name,
+                                 r->container, r->exec_id, x->pid);
                 return;
         }
         if (seen->known != x->exit_known || seen->status != x->exit_status || seen->exited_at != x->exited_at)
-                sim_fail("%s of %s \"%s\" (pid %u): known %d status %u at %llu, but the log says known %d status %u at %llu",
+                sim_fail("%s of %s \"%s\" (pid %u): known %d status %u at %llu, but the log says known %d status %u at "
+                         "%llu",
                          r->method->name, r->container, r->exec_id, x->pid, x->exit_known, x->exit_status,
-                         (unsigned long long)x->exited_at, seen->known, seen->status, (unsigned long long)seen->exited_at);
+                         (unsigned long long)x->exited_at, seen->known, seen->status,
+                         (unsigned long long)seen->exited_at);
 }
 
 static bool may_fail_with(const struct method_desc *m, int reason)
 {
         static const uint64_t any = UINT64_C(1) << REASON_MALFORMED | UINT64_C(1) << REASON_INVALID_ARGUMENT |
-                                    UINT64_C(1) << REASON_INVALID_ID | UINT64_C(1) << REASON_TOO_LARGE | UINT64_C(1) << REASON_QUOTA |
-                                    UINT64_C(1) << REASON_PERMISSION | UINT64_C(1) << REASON_NO_RESOURCES |
-                                    UINT64_C(1) << REASON_UNAVAILABLE;
+                                    UINT64_C(1) << REASON_INVALID_ID | UINT64_C(1) << REASON_TOO_LARGE |
+                                    UINT64_C(1) << REASON_QUOTA | UINT64_C(1) << REASON_PERMISSION |
+                                    UINT64_C(1) << REASON_NO_RESOURCES | UINT64_C(1) << REASON_UNAVAILABLE;
 
         return (m->reasons | any) >> reason & 1;
 }
@@ -110,21 +112,24 @@ static void check_answer(const struct transport_request *r, const void *data, si
         sim_trace("%s of %s \"%s\" (%u) is answered: %s", r->method->name, r->container, r->exec_id, r->id,
                   res.error.reason ? res.error.message : "done");
         if (res.error.reason && !may_fail_with(r->method, res.error.reason))
-                sim_fail("%s of %s \"%s\" failed with %s, which it may not: %s", r->method->name, r->container, r->exec_id,
-                         reason_name((enum reason)res.error.reason), res.error.message);
+                sim_fail("%s of %s \"%s\" failed with %s, which it may not: %s", r->method->name, r->container,
+                         r->exec_id, reason_name((enum reason)res.error.reason), res.error.message);
         if (!res.error.reason && !r->repeat) {
                 if (r->method->id == METHOD_WAIT || r->method->id == METHOD_DELETE)
                         check_exit(r, res.result);
                 if (r->method->id == METHOD_DELETE && !r->exec_id[0] && oracle_exists(r->container))
                         sim_fail("delete of %s is answered, but it was not deleted", r->container);
                 if (r->method->id == METHOD_START &&
-                    !oracle_has_started(r->container, r->exec_id, (pid_t)((const struct start_result *)res.result)->pid))
-                        sim_fail("start of %s \"%s\" is answered, but the log does not have it", r->container, r->exec_id);
+                    !oracle_has_started(r->container, r->exec_id,
+                                        (pid_t)((const struct start_result *)res.result)->pid))
+                        sim_fail("start of %s \"%s\" is answered, but the log does not have it", r->container,
+                                 r->exec_id);
         }
         arena_free(a);
 }
 
-/* Answers are remembered while the daemon lives, and across its death with the record: the last eight, while it is there. */
+/* Answers are remembered while the daemon lives, and across its death with the record: the last eight, while it is
+ * there. */
 static bool must_remember(const struct transport_request *r)
 {
         const struct transport_request *later;
@@ -140,16 +145,20 @@ static bool must_remember(const struct transport_request *r)
 /* After [1, id: for the comparison with the answer to a repeat. */
 static void keep_answer(struct transport_request *r, const uint8_t *data, size_t len)
 {
-        size_t skip = len > 2 && data[2] == 0xce ? 7 : len > 2 && data[2] == 0xcd ? 5 : len > 2 && data[2] == 0xcc ? 4 : 3;
+        size_t skip = len > 2 && data[2] == 0xce   ? 7
+                      : len > 2 && data[2] == 0xcd ? 5
+                      : len > 2 && data[2] == 0xcc ? 4
+                                                   : 3;
         struct transport_request *o;
 
         buf_append(&r->answer, data + skip, len - skip);
         DL_FOREACH(requests, o) {
                 if (o == r || o->fate != ANSWERED || strcmp(o->request_id, r->request_id) != 0 || !must_remember(o))
                         continue;
-                if (buf_len(&o->answer) != buf_len(&r->answer) || memcmp(buf_head(&o->answer), buf_head(&r->answer), buf_len(&r->answer)) != 0)
-                        sim_fail("%s of %s \"%s\": a repeat of %s got another answer", r->method->name, r->container, r->exec_id,
-                                 r->request_id);
+                if (buf_len(&o->answer) != buf_len(&r->answer) ||
+                    memcmp(buf_head(&o->answer), buf_head(&r->answer), buf_len(&r->answer)) != 0)
+                        sim_fail("%s of %s \"%s\": a repeat of %s got another answer", r->method->name, r->container,
+                                 r->exec_id, r->request_id);
         }
 }
 
@@ -185,8 +194,8 @@ static struct {
         void *data;
 } keeper;
 
-int keeper_link_new(struct keeper_link **ret, struct loop *loop, struct reaper *reaper, const struct keeper_link_ops *ops, void *data,
-                    struct error *err)
+int keeper_link_new(struct keeper_link **ret, struct loop *loop, struct reaper *reaper,
+                    const struct keeper_link_ops *ops, void *data, struct error *err)
 {
         keeper.ops = ops;
         keeper.data = data;
@@ -349,7 +358,10 @@ static void send_exec(const char *id, const char *exec_id)
 {
         struct transport_request *r = request_new(METHOD_EXEC, id, exec_id);
 
-        request_send(r, &(struct exec_params){ .id = id, .exec_id = exec_id, .request_id = r->request_id, .spec = process_blob(),
+        request_send(r, &(struct exec_params){ .id = id,
+                                               .exec_id = exec_id,
+                                               .request_id = r->request_id,
+                                               .spec = process_blob(),
                                                .auto_remove = percent(15) });
 }
 
@@ -373,7 +385,8 @@ static void send_delete(const char *id, const char *exec_id, bool force)
         struct transport_request *r = request_new(METHOD_DELETE, id, exec_id);
 
         r->force = force;
-        request_send(r, &(struct delete_params){ .id = id, .exec_id = exec_id, .request_id = r->request_id, .force = force });
+        request_send(r, &(struct delete_params){
+                                .id = id, .exec_id = exec_id, .request_id = r->request_id, .force = force });
 }
 
 static void send_update(const char *id)
@@ -389,12 +402,14 @@ static void send_checkpoint(const char *id)
 {
         struct transport_request *r = request_new(METHOD_CHECKPOINT, id, "");
 
-        request_send(r, &(struct checkpoint_params){ .id = id, .request_id = r->request_id, .path = "/image", .exit = percent(50) });
+        request_send(r, &(struct checkpoint_params){
+                                .id = id, .request_id = r->request_id, .path = "/image", .exit = percent(50) });
 }
 
 static void send_events(const char *id)
 {
-        struct events_params x = { .since = percent(50) ? UINT64_MAX : eventlog_newest(sim.daemon->events), .timeout_ms = dice(2) * 1000,
+        struct events_params x = { .since = percent(50) ? UINT64_MAX : eventlog_newest(sim.daemon->events),
+                                   .timeout_ms = dice(2) * 1000,
                                    .id = percent(50) ? id : "" };
 
         request_send(request_new(METHOD_EVENTS_READ, id, ""), &x);
@@ -520,11 +535,12 @@ void wire_check_stuck(void)
                         continue;
                 c = container_find(sim.daemon, "", "", r->container);
                 p = c ? container_find_process((struct container *)c, r->exec_id) : NULL;
-                if (r->method->id == METHOD_WAIT && p && !p->ended && p->state != PROCESS_STOPPED && (r->exec_id[0] || c->state != CONTAINER_STOPPED))
+                if (r->method->id == METHOD_WAIT && p && !p->ended && p->state != PROCESS_STOPPED &&
+                    (r->exec_id[0] || c->state != CONTAINER_STOPPED))
                         continue;
-                sim_fail("%s of %s \"%s\" (id %u, of step %llu) is never answered; the container is %s, the process %s", r->method->name,
-                         r->container, r->exec_id, r->id, (unsigned long long)r->step, c ? container_state_name(c->state) : "gone",
-                         p ? process_state_name(p->state) : "gone");
+                sim_fail("%s of %s \"%s\" (id %u, of step %llu) is never answered; the container is %s, the process %s",
+                         r->method->name, r->container, r->exec_id, r->id, (unsigned long long)r->step,
+                         c ? container_state_name(c->state) : "gone", p ? process_state_name(p->state) : "gone");
         }
 }
 
