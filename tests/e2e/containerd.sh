@@ -161,7 +161,28 @@ events_pid=$!
 is "$(containerd-shim-sandboxd-v1 -v)" "containerd-shim-sandboxd-v1 $(sandboxd --version | cut -d' ' -f2)" "-v"
 is "$(containerd-shim-sandboxd-v1 -info < /dev/null | strings -n 8 | head -1 | grep -o 'io.containerd.*v1')" io.containerd.sandboxd.v1 "-info"
 
-one_runtime() { # NAME BINARY
+# --- the forms of start ---
+mkdir "$dir/bundle"
+start() { # reads stdin
+        (cd "$dir/bundle" && timeout 20 containerd-shim-sandboxd-v1 -namespace "${1:-test}" -address "$dir/cd.sock" -id box1 \
+                -publish-binary x start 2>&1)
+}
+field() { # NUMBER TEXT: a protobuf field of type string
+        printf "\\x$(printf %02x $(($1 << 3 | 2)))\\x$(printf %02x ${#2})%s" "$2"
+}
+address=$(start < /dev/null)
+like "$address" "unix://$dir/root/front/*" "start prints an address"
+is "$(cat "$dir/bundle/address")" "$address" "and leaves it in the bundle"
+is "$( (field 1 containerd.runc.v1.Options; field 2 abc) | start)" "$address" "with options on its input, the same"
+is "$( (field 1 box1; field 2 test; field 6 "$dir/cd.sock") | start | jq -c .)" \
+        "{\"version\":3,\"address\":\"$address\",\"protocol\":\"ttrpc\"}" "with BootstrapParams, JSON"
+other=$(start other < /dev/null)
+[ "$other" != "$address" ] && [ -S "${other#unix://}" ]
+ok $? "another namespace has another address"
+like "$(SANDBOXD_SOCKET=$dir/no-such-socket timeout 20 containerd-shim-sandboxd-v1 -namespace test -address "$dir/cd.sock" start 2>&1)" \
+        "*-id*needed*" "start says what it needs"
+
+one_runtime() { # NAME
         local name=$1 runtime=io.containerd.sandboxd.v1 extra=() out i
 
         case $name in
@@ -224,6 +245,20 @@ for name in runc crun runsc; do
         one_runtime $name
 done
 
+# --- the same id in two namespaces ---
+run -d "$image" twin sleep 1000 > /dev/null
+other_ctr="ctr --address $dir/cd.sock --namespace other"
+timeout 30 $other_ctr image import --snapshotter native "$dir/image.tar" > /dev/null 2>&1
+timeout 30 $other_ctr run -d --snapshotter native --runtime $runtime "$image" twin sleep 1000 > "$dir/out" 2>&1
+ok $? "a container with the id of one in another namespace"
+sed 's/^/# /' "$dir/out"
+remove twin
+is "$($other_ctr task ls | awk '$1 == "twin" { print $3 }')" RUNNING "is not the other one"
+timeout 30 $other_ctr task delete -f twin > /dev/null 2>&1
+timeout 30 $other_ctr container delete twin > /dev/null 2>&1
+eventually is_gone twin
+ok $? "both are gone"
+
 # --- a terminal ---
 out=$(timeout 60 script -qec "$ctr run --rm --snapshotter native --runtime $runtime -t $image tty sh -c 'stty size; echo tty-\$?'" /dev/null < /dev/null 2>&1 | tr -d '\r')
 like "$out" "*tty-0*" "run -t"
@@ -276,6 +311,17 @@ like "$(timeout 30 $ctr task delete survivor 2>&1)" "*exit code 9*" "its exit st
 timeout 30 $ctr container delete survivor
 eventually eval "[[ \"\$(events_of survivor)\" == *delete* ]]"
 is "$(events_of survivor)" "create start exec-added exec-started exit exit delete " "events, each once and in order"
+
+# --- the front is killed: containerd takes that for the end of its containers, and new ones get a new front ---
+run -d "$image" unlucky sleep 1000 > /dev/null
+old=$(front_pids)
+kill -9 $old
+eventually is_gone unlucky
+ok $? "what a killed front served is removed"
+timeout 30 $ctr container delete unlucky
+run --rm "$image" lucky true > "$dir/out"
+is "$?" 0 "and a new front serves the next"
+sed 's/^/# /' "$dir/out"
 
 # --- no sandboxd at all: `delete` removes the container by itself ---
 run -d "$image" orphan sleep 1000 > /dev/null
