@@ -3,12 +3,16 @@
 /*
  * A pidfd names one process for good, a pid only until it is reaped. So the order is always: have the pidfd, read what
  * /proc says about the number, then ask the pidfd whether its process was still there: if so, both were of one process.
+ *
+ * Where the kernel knows no pidfds (before Linux 5.3, and under valgrind) the number and the start time must do: a number
+ * is given anew only after its process was reaped and all other numbers were used.
  */
 
 #include "base/pidref.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,12 +44,12 @@ int pidref_open(struct pidref *ret, pid_t pid)
         if (pid <= 0)
                 return -ESRCH;
         fd = pidfd_open(pid, 0);
-        if (fd < 0)
+        if (fd < 0 && errno != ENOSYS)
                 return -errno;
         r = proc_stat_read(pid, &st);
         if (r < 0)
                 return r;
-        if (pidfd_send_signal(fd, 0, NULL, 0) < 0 && errno == ESRCH)
+        if (fd >= 0 && pidfd_send_signal(fd, 0, NULL, 0) < 0 && errno == ESRCH)
                 return -ESRCH; /* reaped meanwhile: the number may be another's already */
         *ret = (struct pidref){ .pid = pid, .start_time = st.start_time, .fd = TAKE_FD(fd) };
         return 0;
@@ -72,10 +76,25 @@ void pidref_close(struct pidref *p)
         *p = PIDREF_NULL;
 }
 
+static int kill_by_number(const struct pidref *p, int signal)
+{
+        struct proc_stat st;
+        int r;
+
+        if (p->pid <= 0)
+                return -EBADF;
+        r = proc_stat_read(p->pid, &st);
+        if (r < 0)
+                return r;
+        if (st.start_time != p->start_time)
+                return -ESRCH;
+        return kill(p->pid, signal) < 0 ? -errno : 0;
+}
+
 int pidref_kill(const struct pidref *p, int signal)
 {
         if (p->fd < 0)
-                return -EBADF;
+                return kill_by_number(p, signal);
         return pidfd_send_signal(p->fd, signal, NULL, 0) < 0 ? -errno : 0;
 }
 

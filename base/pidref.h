@@ -13,13 +13,13 @@
 struct pidref {
         pid_t pid;           /* 0: none */
         uint64_t start_time; /* 0: not known */
-        int fd;              /* pidfd, or -1 */
+        int fd;              /* pidfd, or -1: not open, or the kernel knows none */
 };
 
 #define PIDREF_NULL ((struct pidref){ .pid = 0, .start_time = 0, .fd = -1 })
 
 /* Opens a pidfd for pid and reads its start time, and makes sure that both are of one process. Returns 0, -ESRCH if it
- * is gone (a zombie is not gone), or -errno. */
+ * is gone (a zombie is not gone), or -errno. Without pidfds in the kernel: 0, and fd is -1. */
 int pidref_open(struct pidref *ret, pid_t pid);
 
 /* Like pidref_open, and -ESRCH unless the start time is the given one. */
@@ -28,7 +28,7 @@ int pidref_open_checked(struct pidref *ret, pid_t pid, uint64_t start_time);
 void pidref_close(struct pidref *p); /* closes the pidfd and resets to PIDREF_NULL */
 
 /* pidfd_send_signal(2). 0, -ESRCH if the process is gone or a zombie that was reaped, -EINVAL for a bad signal, -EBADF
- * without a pidfd. */
+ * for PIDREF_NULL. */
 int pidref_kill(const struct pidref *p, int signal);
 
 /* Fields of /proc/PID/stat. 0, -ESRCH if there is no such process, or -errno. */

@@ -27,6 +27,9 @@
 #include <utlist.h>
 #include "base/clock.h"
 
+/* Without pidfds in the kernel, SIGCHLD and the keeper tell; of a process that is neither's child nobody does. */
+#define NO_PIDFD_LOOK_NS NSEC_PER_SEC
+
 static const uint16_t retry_ms[] = { 1, 2, 5, 10, 20, 50, 100, 200, 400, 600, 600 };
 
 struct orphan {
@@ -263,7 +266,7 @@ static void watch_retry(struct watch_pid *w)
 static void watch_look(struct watch_pid *w)
 {
         siginfo_t si = { .si_pid = 0 };
-        int status;
+        int status, r;
 
         if (w->has_told) {
                 struct exit_info info = w->told;
@@ -279,8 +282,11 @@ static void watch_look(struct watch_pid *w)
                 waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG);
                 return;
         }
-        if (pidref_exit_status(&w->pidref, &status) == 0)
+        r = pidref_exit_status(&w->pidref, &status);
+        if (r == 0)
                 watch_finish_status(w, status);
+        else if (r == -EAGAIN && w->pidref.fd < 0)
+                watch_timer_arm(&w->retry, NO_PIDFD_LOOK_NS);
         else
                 watch_retry(w);
 }

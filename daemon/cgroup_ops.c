@@ -344,25 +344,41 @@ static void pidfd_batch_deinit(struct pidfd_batch *b)
                 b->fds[i] = fd_close(b->fds[i]);
 }
 
+/* By number where pid is not 0. One that has gone is no error. */
+static int signal_one(int fd, pid_t pid, int signal)
+{
+        long r = 0;
+
+        if (pid)
+                r = kill(pid, signal);
+        else if (fd >= 0)
+                r = syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0);
+        return r < 0 && errno != ESRCH ? -errno : 0;
+}
+
 static int signal_batch(const struct cgroup *cg, const pid_t *pids, size_t n, int signal)
 {
         _cleanup_(pid_vec_deinit) struct pid_vec now = {0};
         _cleanup_(pidfd_batch_deinit) struct pidfd_batch batch = {.n = 0};
+        bool by_number = false; /* the kernel knows no pidfds */
         int r;
 
         for (; batch.n < n; batch.n++) {
                 batch.fds[batch.n] = (int)syscall(SYS_pidfd_open, pids[batch.n], 0);
-                if (batch.fds[batch.n] < 0 && errno != ESRCH)
+                if (batch.fds[batch.n] < 0 && errno == ENOSYS)
+                        by_number = true;
+                else if (batch.fds[batch.n] < 0 && errno != ESRCH)
                         return -errno;
         }
         r = collect_pids(cg, &now);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n; i++) {
-                if (batch.fds[i] < 0 || !now.n || !bsearch(&pids[i], now.items, now.n, sizeof(pid_t), pid_compare))
+                if (!now.n || !bsearch(&pids[i], now.items, now.n, sizeof(pid_t), pid_compare))
                         continue;
-                if (syscall(SYS_pidfd_send_signal, batch.fds[i], signal, NULL, 0) < 0 && errno != ESRCH)
-                        return -errno;
+                r = signal_one(batch.fds[i], by_number ? pids[i] : 0, signal);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }

@@ -10,6 +10,7 @@ UNIT_TESTS += tests/unit/test-spawn
 tests_unit_test_spawn_LDADD = $(UNIT_BASE)
 
 UNIT_TESTS += tests/unit/test-reaper
+tests_unit_test_reaper_SOURCES = tests/unit/test-reaper.c tests/lib/nopidfd.h
 tests_unit_test_reaper_LDADD = $(UNIT_BASE)
 
 UNIT_TESTS += tests/unit/test-client
@@ -42,6 +43,7 @@ UNIT_TESTS += tests/unit/test-loop
 tests_unit_test_loop_LDADD = $(UNIT_BASE)
 
 UNIT_TESTS += tests/unit/test-pidref
+tests_unit_test_pidref_SOURCES = tests/unit/test-pidref.c tests/lib/nopidfd.h
 tests_unit_test_pidref_LDADD = $(UNIT_BASE)
 
 UNIT_TESTS += tests/unit/test-cgparse
@@ -256,6 +258,10 @@ TESTS += tests/check-docs.sh
 # --- manual pages ---
 dist_check_SCRIPTS += tests/check-man.sh
 TESTS += tests/check-man.sh
+
+# --- sandboxd under valgrind ---
+dist_check_SCRIPTS += tests/valgrind.sh
+TESTS += tests/valgrind.sh
 
 # --- the rules of the house ---
 dist_check_SCRIPTS += tests/check-includes.sh

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include "base/fd.h"
 #include "base/pidref.h"
+#include "tests/lib/nopidfd.h"
 
 /* A child that waits for a signal, or exits with `code` when code >= 0. */
 static pid_t fork_child(int code, const char *name)
@@ -175,6 +176,36 @@ static void test_exit_status_unprivileged(void **state)
         pidref_close(&p);
 }
 
+/* The last one. */
+static void test_without_pidfds(void **state)
+{
+        struct pidref p = PIDREF_NULL, reused;
+        pid_t pid = fork_child(-1, NULL);
+        int status;
+
+        assert_int_equal(forget_pidfds(), 0);
+        assert_int_equal(pidref_open(&p, pid), 0);
+        assert_int_equal(p.pid, pid);
+        assert_int_equal(p.fd, -1);
+        assert_true(p.start_time > 0);
+        reused = p;
+        reused.start_time++;
+        assert_int_equal(pidref_kill(&reused, SIGKILL), -ESRCH); /* another has that number now */
+        assert_int_equal(pidref_open_checked(&reused, pid, p.start_time + 1), -ESRCH);
+        assert_int_equal(pidref_exit_status(&p, &status), -EAGAIN);
+        assert_int_equal(pidref_kill(&p, 1000), -EINVAL);
+        assert_int_equal(pidref_kill(&p, SIGKILL), 0);
+        await_zombie(pid);
+        if (geteuid() == 0) {
+                assert_int_equal(pidref_exit_status(&p, &status), 0);
+                assert_int_equal(status, SIGKILL);
+        }
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        assert_int_equal(pidref_exit_status(&p, &status), -ENODATA);
+        assert_int_equal(pidref_kill(&p, SIGKILL), -ESRCH);
+        assert_int_equal(pidref_open(&p, pid), -ESRCH);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -184,6 +215,7 @@ int main(void)
                 cmocka_unit_test(test_read),
                 cmocka_unit_test(test_exit_status),
                 cmocka_unit_test(test_exit_status_unprivileged),
+                cmocka_unit_test(test_without_pidfds),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include "base/fd.h"
 #include "base/reaper.h"
+#include "tests/lib/nopidfd.h"
 
 struct fixture {
         struct loop *loop;
@@ -604,6 +605,44 @@ static void test_same_pid_twice(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* --- a kernel without pidfds: the last ones --- */
+
+static void test_without_pidfds_child(void **state)
+{
+        struct fixture *f = *state;
+        static struct watched x;
+        int gate;
+
+        assert_int_equal(forget_pidfds(), 0);
+        listen_to_sigchld(f);
+        watch(f, &x, fork_gated(&gate, 42));
+        assert_int_equal(x.w.pidref.fd, -1);
+        unit_run_for(f->loop, 100 * NSEC_PER_MSEC);
+        assert_int_equal(x.calls, 0); /* it was looked at, and lives */
+        fd_close(gate);
+        unit_run_until(f->loop, x.calls);
+        assert_true(x.info.known && x.info.wait_status == 42 << 8);
+        assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* Of another's child nobody tells: longer than an exit may stay unknown, it is looked at. */
+static void test_without_pidfds_not_our_child(void **state)
+{
+        struct fixture *f = *state;
+        static struct watched x;
+        struct other o;
+
+        make_other(&o, false);
+        watch(f, &x, o.child);
+        unit_run_for(f->loop, 3 * NSEC_PER_SEC);
+        assert_int_equal(x.calls, 0);
+        o.gate = fd_close(o.gate);
+        unit_run_until(f->loop, x.calls);
+        if (geteuid() == 0)
+                assert_true(x.info.known && x.info.wait_status == 42 << 8);
+        end_other(&o);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -624,6 +663,8 @@ int main(void)
                 TEST(test_unknown),
                 TEST(test_refused),
                 TEST(test_same_pid_twice),
+                TEST(test_without_pidfds_child),
+                TEST(test_without_pidfds_not_our_child),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
