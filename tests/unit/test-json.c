@@ -78,7 +78,6 @@ static void binary_survives(void **state)
 
 static void base64_is_the_usual_one(void **state)
 {
-        _cleanup_(arena_freep) struct arena *a = arena_new();
         _cleanup_(buf_deinit) struct buf text = BUF_NULL;
         struct record_answer in = { .request_id = "r",
                                     .method = "m",

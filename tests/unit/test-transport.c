@@ -438,13 +438,30 @@ static void test_threads_block_signals(void **state)
         print_message("# %zu threads\n", n - 1);
 }
 
+/* How often other threads than ours woke up in half a second in which our loop is told nothing. */
+static size_t wakeups(struct fixture *f)
+{
+        struct task before[600], after[600];
+        size_t n = tasks_read(before, 600), woken = 0;
+        uint64_t end = clock_monotonic_ns() + NSEC_PER_SEC / 2, first = loop_stats(f->loop)->rounds;
+
+        while (clock_monotonic_ns() < end) {
+                watch_timer_arm(&f->tick, end - clock_monotonic_ns() + NSEC_PER_MSEC);
+                loop_run_once(f->loop, true);
+        }
+        assert_true(loop_stats(f->loop)->rounds - first <= 2);
+        assert_int_equal(tasks_read(after, 600), n);
+        for (size_t i = 0; i < n; i++)
+                if (before[i].tid != getpid())
+                        woken += after[i].switches - before[i].switches;
+        return woken;
+}
+
 static void test_idle_has_no_wakeups(void **state)
 {
         struct fixture *f = *state;
-        struct task before[600], after[600];
-        uint64_t end, first, last;
         struct client c[20] = { 0 };
-        size_t n, m, len, woken = 0;
+        size_t len, tries = 0;
         char text[16];
         uint32_t id;
 
@@ -456,21 +473,9 @@ static void test_idle_has_no_wakeups(void **state)
         f->mode = MODE_PARK;
         client_send(c[0].fd, 2, "parked");
         pump(f, f->n_parked == 1);
-        n = tasks_read(before, 600);
-        first = loop_stats(f->loop)->rounds;
-        end = clock_monotonic_ns() + NSEC_PER_SEC / 2;
-        while (clock_monotonic_ns() < end) {
-                watch_timer_arm(&f->tick, end - clock_monotonic_ns() + NSEC_PER_MSEC);
-                loop_run_once(f->loop, true);
-        }
-        last = loop_stats(f->loop)->rounds;
-        m = tasks_read(after, 600);
-        assert_int_equal(n, m);
-        for (size_t i = 0; i < n; i++)
-                if (before[i].tid != getpid())
-                        woken += after[i].switches - before[i].switches;
-        assert_true(woken <= 1); /* one may just have been on its way to sleep */
-        assert_true(last - first <= 2);
+        /* on a busy machine some are on their way to sleep for long; whoever wakes up regularly never gets there */
+        while (wakeups(f) > 0)
+                assert_true(++tries < 20);
         for (int i = 0; i < 20; i++)
                 client_close(&c[i]);
 }
