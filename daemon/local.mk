@@ -91,6 +91,7 @@ sandboxd_mount_LDADD = libbase.la $(MOUNT_LIBS)
 # --- sandboxd ---
 libdaemon_la_SOURCES += daemon/actions.c daemon/actions.h
 libdaemon_la_SOURCES += daemon/adopt.c daemon/adopt.h
+libdaemon_la_SOURCES += daemon/adopt_record.c daemon/adopt_record.h
 libdaemon_la_SOURCES += daemon/container.c daemon/container.h
 libdaemon_la_SOURCES += daemon/daemon.c daemon/daemon.h
 libdaemon_la_SOURCES += daemon/entry.c
