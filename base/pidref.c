@@ -4,8 +4,8 @@
  * A pidfd names one process for good, a pid only until it is reaped. So the order is always: have the pidfd, read what
  * /proc says about the number, then ask the pidfd whether its process was still there: if so, both were of one process.
  *
- * Where the kernel knows no pidfds (before Linux 5.3, and under valgrind) the number and the start time must do: a number
- * is given anew only after its process was reaped and all other numbers were used.
+ * Where the kernel knows no pidfds (before Linux 5.3, and under valgrind) the number and the start time must do: a
+ * number is given anew only after its process was reaped and all other numbers were used.
  */
 
 #include "base/pidref.h"

@@ -20,16 +20,8 @@ ctl() { timeout 120 "$top_builddir/sandboxctl" "$@"; }
 daemon=
 cleanup() {
         [ -z "$daemon" ] || { kill -9 "$daemon"; wait "$daemon" 2>/dev/null; }
-        kill_containers
+        [ ! -d "$dir/root/state/_/default/stays" ] || timeout 60 "$top_builddir/sandboxd" --root "$dir/root" --delete /default/stays
         rm -rf "$dir"
-}
-# What a daemon that died left behind: its container's init, by its pid.
-kill_containers() {
-        local pid
-
-        for pid in $(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$dir"/root/state/*/*/*/meta.json 2>/dev/null); do
-                [ "$pid" -gt 1 ] && [ "$(readlink "/proc/$pid/root" 2>/dev/null)" = "$rootfs" ] && kill -9 "$pid"
-        done
 }
 trap cleanup EXIT
 

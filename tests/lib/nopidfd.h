@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A kernel without pidfds (before Linux 5.3): from the call on, this process and its children get ENOSYS for them. There
- * is no way back, so it is for the last tests of a program. */
+/* A kernel without pidfds (before Linux 5.3): from the call on, this process and its children get ENOSYS for them.
+ * There is no way back, so it is for the last tests of a program. */
 
 #include <errno.h>
 #include <linux/filter.h>
