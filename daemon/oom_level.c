@@ -3,7 +3,8 @@
 /*
  * A limit was reached in the innermost cgroup whose count of hits has risen; v1 counts every hit, also those after
  * which memory could be reclaimed, so that one that was at its limit when the event came is preferred. v2 counts true
- * OOMs per cgroup (memory.events.local).
+ * OOMs per cgroup (memory.events.local). Linux 6.18 does not count hits of v1's limit of memory and swap: then it is
+ * the innermost cgroup whose highest usage is its limit.
  */
 
 #include <fcntl.h>
@@ -159,6 +160,11 @@ void oom_levels_find(struct oom_levels *l, struct oom_info *info, char name[OOM_
         for (size_t i = 0; i < l->n && found < 0; i++) {
                 read_level(l, i, &v);
                 if (v.hits > l->hits[i])
+                        found = (int)i;
+        }
+        for (size_t i = 0; i < l->n && found < 0; i++) {
+                read_level(l, i, &v);
+                if (!v.hits && is_full(v.max_usage, v.limit))
                         found = (int)i;
         }
         if (found < 0) {

@@ -305,6 +305,27 @@ static void test_real_none_missed(void **state)
         end(f);
 }
 
+/* Linux 6.18 counts no hit of the limit of memory and swap, which is what runtimes set. */
+static void test_real_memory_and_swap(void **state)
+{
+        struct real_fixture *rf = need_real(state);
+        struct fixture *f = &rf->f;
+        char text[32];
+        pid_t pid;
+
+        (void)snprintf(text, sizeof(text), "%d", LIMIT);
+        limit(&rf->real);
+        real_write(&rf->real, CG_MEMORY, "memory.memsw.limit_in_bytes", text);
+        assert_int_equal(oom_watch_new(&f->watch, f->hub, f->cg, 0, on_oom, &f->seen, &f->err), 0);
+        pid = real_fork(&rf->real, "", child_eats, NULL);
+        assert_killed(pid);
+        oom_watch_check(f->watch);
+        assert_int_equal(f->seen.calls, 1);
+        assert_string_equal(f->seen.cgroup, cgroup_path(f->cg));
+        assert_int_equal(f->seen.info.limit, LIMIT);
+        end(f);
+}
+
 static void test_real_none_invented(void **state)
 {
         struct real_fixture *rf = need_real(state);
@@ -433,6 +454,7 @@ int main(void)
                 cmocka_unit_test(test_v2_adopted),
                 cmocka_unit_test(test_gone_and_shared),
                 cmocka_unit_test_setup_teardown(test_real_none_missed, setup_real, teardown_real),
+                cmocka_unit_test_setup_teardown(test_real_memory_and_swap, setup_real, teardown_real),
                 cmocka_unit_test_setup_teardown(test_real_none_invented, setup_real, teardown_real),
                 cmocka_unit_test_setup_teardown(test_real_not_the_neighbour, setup_real, teardown_real),
                 cmocka_unit_test_setup_teardown(test_real_below, setup_real, teardown_real),
