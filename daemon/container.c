@@ -307,6 +307,7 @@ static void process_to_record(const struct process *p, struct record_process *r)
                 .state = process_is_init(p) ? "" : process_state_name(p->state),
                 .pid = (uint32_t)p->pid,
                 .start_time = p->start_time,
+                .internal_pid = p->internal_pid,
                 .started_at = p->started_at,
                 .exited_at = p->exited_at,
                 .ended = p->ended,

@@ -70,10 +70,15 @@ static void begin_kill(struct op *op)
                 op_finish(op, &err);
                 return;
         }
+        if (!process_is_init(p) && !p->internal_pid) { /* without --pid it would be sent to init */
+                error_set(&err, REASON_RUNTIME_FAILED, "the pid of %s inside of the sandbox is not known", p->exec_id);
+                op_finish(op, &err);
+                return;
+        }
         oci_command(op, "kill", COMMAND_KILL);
         if (op->all)
                 command_arg(&op->command, "--all");
-        if (!process_is_init(p) && p->internal_pid)
+        if (!process_is_init(p))
                 command_argf(&op->command, "--pid=%u", p->internal_pid);
         command_arg(&op->command, op->container->params->id);
         command_argf(&op->command, "%d", op->signal);
