@@ -8,11 +8,15 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/atomicfile.h"
+#include "base/buf.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/runsc_netns.h"
@@ -207,6 +211,31 @@ static void stats_done(struct command *cmd, const struct command_result *res)
         op_finish(op, error_is_set(&err) ? &err : NULL);
 }
 
+/*
+ * runsc panics when it finds that a sandbox which its state file calls paused has ended ("invalid state transition: paused =>
+ * stopped"), and so can never remove it. Here it has ended: the file is told so.
+ */
+static void forget_pause(struct container *c)
+{
+        static const char paused[] = "\"status\":\"paused\"", stopped[] = "\"status\":\"stopped\"";
+        _cleanup_(buf_deinit) struct buf out = BUF_NULL;
+        _cleanup_(fd_closep) int dir = open(c->runtime->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_(freep) char *text = NULL;
+        char name[2 * LIMIT_ID + 32];
+        const char *at;
+        size_t len;
+
+        snprintf(name, sizeof(name), "%s_sandbox:%s.state", c->params->id, c->sandbox_id);
+        if (dir < 0 || fd_read_file(dir, name, LIMIT_JSON, &text, &len) < 0 || !(at = strstr(text, paused)))
+                return;
+        buf_append(&out, text, (size_t)(at - text));
+        buf_append(&out, stopped, strlen(stopped));
+        buf_append(&out, at + strlen(paused), len - (size_t)(at - text) - strlen(paused));
+        if (out.failed ||
+            atomicfile_write(dir, name, buf_head(&out), buf_len(&out), 0640) < 0)
+                log_warn("container %s: cannot correct runsc's state file %s", c->key, name);
+}
+
 static void begin_simple(struct op *op, const char *verb, enum command_class class, const char *flag, const char *value,
                          command_done_fn done)
 {
@@ -237,6 +266,10 @@ static void begin_cli(struct op *op)
                 break;
         case OP_STATS:
                 begin_simple(op, "events", COMMAND_QUERY, "--stats", NULL, stats_done);
+                break;
+        case OP_DELETE:
+                forget_pause(op->container);
+                oci_begin(op);
                 break;
         default:
                 oci_begin(op);
