@@ -8,6 +8,10 @@
 /* Turns a request about a container or one of its processes into the event for the table. Consumes it. */
 void container_request(struct container *c, struct request *req);
 
+const char *request_exec_id(const struct request *req); /* "": about init, or the method knows no processes */
+/* SIGKILL to all of it, for nobody in particular. */
+void container_kill_everything(struct container *c);
+
 /* --- before a state is entered --- */
 void action_create(struct container *c, struct happening *h);
 void action_prepared(struct container *c, struct happening *h);

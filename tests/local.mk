@@ -269,6 +269,7 @@ TESTS += tests/check-includes.sh
 
 include tests/bench/local.mk
 include tests/fuzz/local.mk
+include tests/e2e/local.mk
 
 # --- below a real containerd ---
 dist_check_SCRIPTS += tests/e2e/containerd.sh

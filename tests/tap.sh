@@ -8,10 +8,10 @@ tap_failed=0
 ok() { # STATUS NAME: ok $? "does this"
         tap_n=$((tap_n + 1))
         if [ "$1" = 0 ]; then
-                echo "ok $tap_n - $2"
+                echo "ok $tap_n - ${tap_prefix-}$2"
         else
                 tap_failed=$((tap_failed + 1))
-                echo "not ok $tap_n - $2"
+                echo "not ok $tap_n - ${tap_prefix-}$2"
         fi
 }
 
@@ -36,7 +36,7 @@ like() { # GOT GLOB NAME
 
 skip() { # NAME REASON
         tap_n=$((tap_n + 1))
-        echo "ok $tap_n - $1 # SKIP $2"
+        echo "ok $tap_n - ${tap_prefix-}$1 # SKIP $2"
 }
 
 skip_all() { # REASON

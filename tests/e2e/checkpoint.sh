@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Checkpoint and restore: gVisor does it everywhere, runc and crun where criu works.
+
+. "$top_srcdir/tests/e2e/lib.sh"
+
+can_checkpoint() {
+        [ "$RUNTIME" = runsc ] && return 0
+        criu_says=$(criu check 2>&1) && return 0
+        skip "checkpoint and restore" "criu does not work here: $(grep -m 1 -i error <<<"$criu_says")"
+        return 1
+}
+
+counter() {
+        run sh -c 'i=0; while :; do i=$((i + 1)); echo $i; sleep 0.02; done'
+        eventually grep -q 5 "$T/out/$ID"
+}
+
+there_and_back() {
+        local last_before
+
+        can_checkpoint || return 0
+        counter
+        must checkpoint '{path: "'"$T/image"'", exit: true}'
+        is "$(call wait && state .process.status)" stopped "a checkpoint that ends it"
+        is "$(kinds | tr ' ' '\n' | grep -c checkpointed)" 1 "an event tells of it"
+        must delete
+        last_before=$(tail -n 1 "$T/out/$ID")
+        create '{stdout_path: "file://'"$T/out/$ID"'", stderr_path: "file://'"$T/out/$ID"'", checkpoint: "'"$T/image"'"}'
+        must start
+        eventually counted_on "$last_before"
+        ok $? "it goes on where it was"
+        is "$(awk 'prev && $1 < prev { bad = 1 } { prev = $1 } END { print bad + 0 }' "$T/out/$ID")" 0 "and does not count anew"
+        kill_and_remove
+        rm -rf "$T/image"
+}
+
+counted_on() {
+        [ "$(tail -n 1 "$T/out/$ID")" -gt "$1" ]
+}
+
+not_possible() {
+        [ "$RUNTIME" != runsc ] && ! criu check >/dev/null 2>&1 || return 0
+        counter
+        refused runtime-failed "where criu does not work, a checkpoint fails" checkpoint '{path: "'"$T/image"'"}'
+        status_is running
+        ok $? "and the container runs on"
+        kill_and_remove
+        rm -rf "$T/image"
+}
+
+e2e_start
+for_each_runtime there_and_back not_possible
+e2e_done

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# --- the programs together: a private keeper and sandboxd, real runtimes and a fake one; one behaviour per file ---
+check_PROGRAMS += tests/e2e/rpc
+tests_e2e_rpc_SOURCES = tests/e2e/rpc.c
+tests_e2e_rpc_LDADD = $(JANSSON_LIBS)
+EXTRA_DIST += tests/e2e/lib.sh
+
+E2E_TESTS =
+E2E_TESTS += tests/e2e/crash.sh
+E2E_TESTS += tests/e2e/delete-force.sh
+E2E_TESTS += tests/e2e/events.sh
+E2E_TESTS += tests/e2e/exec.sh
+E2E_TESTS += tests/e2e/kill.sh
+E2E_TESTS += tests/e2e/lifecycle.sh
+E2E_TESTS += tests/e2e/oom.sh
+E2E_TESTS += tests/e2e/pause.sh
+E2E_TESTS += tests/e2e/queries.sh
+E2E_TESTS += tests/e2e/stdio.sh
+E2E_TESTS += tests/e2e/terminal.sh
+E2E_TESTS += tests/e2e/wait.sh
+dist_check_SCRIPTS += $(E2E_TESTS)
+TESTS += $(E2E_TESTS)

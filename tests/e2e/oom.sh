@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# OOM kills: the event comes before the exit and names the cgroup and its limit; the cause of the exit says it too.
+
+. "$top_srcdir/tests/e2e/lib.sh"
+
+# runsc's own processes live within the limit too.
+limit() {
+        [ "$RUNTIME" = runsc ] && echo 134217728 || echo 16777216
+}
+
+eater() { # FILTER ARG...
+        local filter=$1
+
+        shift
+        bundle ".linux.resources.memory = {limit: $(limit), swap: $(limit)} $filter" "$@"
+        create '{stdout_path: "file://'"$T/out/$ID"'", stderr_path: "file://'"$T/out/$ID"'"}' && must start
+}
+
+init_killed() {
+        eater '' dd if=/dev/zero of=/dev/null bs=1G count=1
+        is "$(status_of)" 137 "killed: 137"
+        is "$(field .oom_killed)" true "the answer of wait says why"
+        like "$(field .cause)" "*lack of memory*" "in words too"
+        is "$(kinds)" "create start oom exit" "the OOM event comes before the exit"
+        await_event oom
+        like "$(jq -r .oom.cgroup <<<"$EVENT")" "*/sandboxd/$NS/$ID" "it names the cgroup"
+        is "$(jq -r .oom.limit <<<"$EVENT")" "$(limit)" "and its limit"
+        like "$(jq -r .oom.oom_kill <<<"$EVENT")" "[1-9]*" "and how many were killed"
+        is "$(state .oom_killed)" true "state remembers it"
+        like "$(sbx state "$ID")" "*lack of memory*" "sandboxctl explains it"
+        must delete
+}
+
+child_killed() { # init lives on: the event comes all the same, and at once
+        [ "$RUNTIME" != runsc ] || return 0 # there the sandbox is one process
+        eater '' sh -c 'dd if=/dev/zero of=/dev/null bs=1G count=1; echo child $?; exec sleep 1000'
+        await_event oom
+        ok $? "the event of a killed child"
+        eventually grep -q "child 137" "$T/out/$ID"
+        ok $? "which was killed"
+        status_is running
+        ok $? "init runs on"
+        kill_and_remove
+}
+
+not_oom() { # a KILL of ours is none
+        eater '' sleep 1000
+        must kill '{signal: 9}'
+        is "$(status_of)" 137 "killed by us"
+        is "$(field .oom_killed)" "" "is no OOM kill"
+        is "$(kinds)" "create start exit" "and makes no event of one"
+        must delete
+}
+
+by_sandboxctl() {
+        sbx run --runtime "$RUNTIME" --rm -m "$(limit)" --rootfs "$ROOTFS" "$ID" -- dd if=/dev/zero of=/dev/null bs=1G count=1 >"$T/out/$ID" 2>&1
+        is $? 137 "sandboxctl run has the status"
+        like "$(output)" "*lack of memory*" "and tells why"
+        is "$(kinds)" "create start oom exit delete" "also at once after the start the order is the same"
+}
+
+e2e_start
+for_each_runtime init_killed child_killed not_oom by_sandboxctl
+e2e_done

@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What can be asked about a running container: pids, ps, stats, state, list; and update of its limits.
+
+. "$top_srcdir/tests/e2e/lib.sh"
+
+three() { # init and two children
+        run sh -c 'sleep 1000 & sleep 1000 & echo ready; wait'
+        eventually grep -q ready "$T/out/$ID"
+}
+
+pids() {
+        three
+        must pids
+        is "$(field '.processes | length')" 3 "three processes"
+        is "$(field .host)" "$([ "$RUNTIME" = runsc ] || echo true)" "whose pids they are"
+        add_exec e '' sleep 1000
+        must pids
+        is "$(field '[.processes[] | select(.exec_id == "e")] | length')" 1 "an exec is named"
+        kill_and_remove
+}
+
+ps() {
+        local sleeper="sleep" # all that runsc tells of a command
+
+        [ "$RUNTIME" = runsc ] || sleeper="sleep 1000"
+        three
+        add_exec e '' sleep 777
+        is "$(sbx ps "$ID" | grep -v 'sh -c' | grep -c "$sleeper *$")" "$([ "$RUNTIME" = runsc ] && echo 3 || echo 2)" "the children, with their command"
+        is "$(sbx ps --format json "$ID" | jq -r '[.[] | select(.exec_id == "e")] | length')" 1 "the exec, with its id"
+        kill_and_remove
+}
+
+stats() {
+        bundle '.linux.resources.memory = {limit: 268435456} | .linux.resources.pids = {limit: 300}' sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; echo ready; exec sleep 1000'
+        create '{stdout_path: "file://'"$T/out/$ID"'"}' && must start
+        eventually grep -q ready "$T/out/$ID"
+        must stats
+        like "$(field .memory.usage)" "[1-9]*" "memory in use"
+        if [ "$RUNTIME" != runsc ]; then # which counts what is inside of the sandbox
+                is "$(field .memory.limit)" 268435456 "the limit of memory"
+                is "$(field .pids_limit)" 300 "the limit of pids"
+        fi
+        like "$(field .pids_current)" "[1-9]*" "pids"
+        like "$(field .cpu_total_ns)" "[1-9]*" "CPU time"
+        like "$(field .cgroup_version)" "[12]" "the version of cgroups"
+        is "$(sbx stats --no-stream "$ID" 2>&1 | grep -c "$ID")" 1 "sandboxctl stats"
+        kill_and_remove
+}
+
+listed() {
+        sleeper
+        is "$(sbx list -q)" "$ID" "list -q"
+        like "$(sbx list)" "*$ID*running*$RUNTIME*" "list"
+        is "$(sbx list --format json | jq -r '.[0].process.status')" running "list as JSON"
+        like "$(sbx state "$ID")" "*cgroup*/sandboxd/$NS/$ID*" "state"
+        is "$(rpc list "$(jq -nc --arg ns "$NS" '{ns: $ns, id_prefix: "nobody"}')" | jq '.containers // [] | length')" 0 "list by prefix"
+        kill_and_remove
+}
+
+update() {
+        bundle '.linux.resources.memory = {limit: 134217728} | .linux.resources.pids = {limit: 100}' sleep 1000
+        create && must start
+        if [ "$RUNTIME" = runsc ]; then
+                refused runtime-failed "this runsc cannot update" update '{resources: {"$bin": "{\"memory\": {\"limit\": 268435456}}"}}'
+        else
+                must update '{resources: {"$bin": "{\"memory\": {\"limit\": 268435456}, \"pids\": {\"limit\": 50}}"}}'
+                must stats
+                is "$(field .memory.limit)" 268435456 "the limit of memory is in force"
+                is "$(field .pids_limit)" 50 "the limit of pids is in force"
+                is "$(kinds)" "create start updated" "an event tells of it"
+                sbx update --memory 64m "$ID"
+                must stats
+                is "$(field .memory.limit)" 67108864 "sandboxctl update --memory"
+        fi
+        refused invalid-spec "resources that are no JSON" update '{resources: {"$bin": "{"}}'
+        refused invalid-spec "resources of a wrong type" update '{resources: {"$bin": "{\"memory\": {\"limit\": \"much\"}}"}}'
+        kill_and_remove
+}
+
+after_the_end() {
+        run true
+        call wait
+        refused stopped "pids of one that has stopped" pids
+        refused stopped "ps" ps
+        refused stopped "stats" stats
+        refused stopped "update" update '{resources: {"$bin": "{}"}}'
+        must delete
+        refused not-found "pids of one that is gone" pids
+}
+
+before_the_start() {
+        bundle . sleep 1000
+        create
+        if [ "$RUNTIME" != runsc ]; then # there nothing runs yet, and runsc says so in its own way
+                must pids
+                must stats
+        fi
+        must delete
+}
+
+e2e_start
+for_each_runtime pids ps stats listed update after_the_end before_the_start
+e2e_done
