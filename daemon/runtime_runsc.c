@@ -212,8 +212,8 @@ static void stats_done(struct command *cmd, const struct command_result *res)
 }
 
 /*
- * runsc panics when it finds that a sandbox which its state file calls paused has ended ("invalid state transition: paused =>
- * stopped"), and so can never remove it. Here it has ended: the file is told so.
+ * runsc panics when it finds that a sandbox which its state file calls paused has ended ("invalid state transition:
+ * paused => stopped"), and so can never remove it. Here it has ended: the file is told so.
  */
 static void forget_pause(struct container *c)
 {
@@ -231,8 +231,7 @@ static void forget_pause(struct container *c)
         buf_append(&out, text, (size_t)(at - text));
         buf_append(&out, stopped, strlen(stopped));
         buf_append(&out, at + strlen(paused), len - (size_t)(at - text) - strlen(paused));
-        if (out.failed ||
-            atomicfile_write(dir, name, buf_head(&out), buf_len(&out), 0640) < 0)
+        if (out.failed || atomicfile_write(dir, name, buf_head(&out), buf_len(&out), 0640) < 0)
                 log_warn("container %s: cannot correct runsc's state file %s", c->key, name);
 }
 
@@ -283,7 +282,8 @@ static void netns_ready(struct daemon *d, const struct error *err)
         struct container *c, *tmp;
         struct op *op, *otmp;
 
-        HASH_ITER(hh, d->containers, c, tmp) {
+        HASH_ITER(hh, d->containers, c, tmp)
+        {
                 for (op = c->ops; op; op = otmp) {
                         otmp = op->next;
                         if (!op->waiting)
