@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -305,4 +306,26 @@ int fd_count(void)
                 n += e->d_name[0] != '.';
         closedir(dir);
         return n - 1; /* not the one of the directory */
+}
+
+int fd_reserve_table(int n)
+{
+        struct rlimit limit;
+        int fd, high;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return -errno;
+        if (limit.rlim_cur < (rlim_t)n)
+                n = (int)limit.rlim_cur;
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        high = fcntl(fd, F_DUPFD_CLOEXEC, n - 1);
+        if (high < 0)
+                high = -errno;
+        fd_close(fd);
+        if (high < 0)
+                return high;
+        fd_close(high); /* a table never gets smaller */
+        return 0;
 }

@@ -44,3 +44,8 @@ int fd_listen_unix(const char *path, mode_t mode, int backlog);
 
 /* Number of open descriptors of this process (/proc/self/fd), or -errno. */
 int fd_count(void);
+
+/* Makes the kernel's table of this process's descriptors large enough for `n` of them, or as many as RLIMIT_NOFILE
+ * allows if those are fewer. To be called before the first thread is made: once there are several, each doubling of
+ * the table waits for an RCU grace period, 13 ms and more. 0 or -errno. */
+int fd_reserve_table(int n);

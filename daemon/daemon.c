@@ -25,6 +25,7 @@
 #include "daemon/runsc_netns.h"
 #include "daemon/runtime.h"
 
+#define RESERVED_FDS 16384 /* 128 KiB of the kernel's memory */
 #define STOP_LOOK_NS (5 * NSEC_PER_MSEC)
 #define STOP_DEADLINE_NS (5 * NSEC_PER_SEC)
 
@@ -215,6 +216,8 @@ static int set_up_base(struct daemon *d, struct error *err)
 {
         int r;
 
+        if ((r = fd_reserve_table(RESERVED_FDS)) < 0)
+                log_warn("cannot make the table of descriptors larger: %s", strerror(-r));
         if ((r = loop_new(&d->loop)) < 0)
                 return error_set_errno(err, REASON_NO_RESOURCES, r, "cannot make the event loop");
         loop_on_stall(d->loop, on_stall, d);

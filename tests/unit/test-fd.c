@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -245,6 +246,33 @@ static void test_count(void **state)
         assert_int_equal(fd_count(), n);
 }
 
+/* "FDSize" of /proc/self/status */
+static long table_size(void)
+{
+        char text[4096];
+        const char *line;
+
+        assert_true(fd_read_small(AT_FDCWD, "/proc/self/status", text, sizeof(text)) > 0);
+        line = strstr(text, "FDSize:");
+        assert_non_null(line);
+        return strtol(line + strlen("FDSize:"), NULL, 10);
+}
+
+static void test_reserve_table(void **state)
+{
+        struct rlimit old, low;
+        int n = fd_count();
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+        low = (struct rlimit){ .rlim_cur = 500, .rlim_max = old.rlim_max };
+        assert_true(table_size() < 500);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+        assert_int_equal(fd_reserve_table(100000), 0); /* more than allowed: what is allowed */
+        assert_true(table_size() >= 500);
+        assert_int_equal(fd_count(), n);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -257,6 +285,7 @@ int main(void)
                 cmocka_unit_test(test_read_small),
                 cmocka_unit_test(test_listen),
                 cmocka_unit_test(test_count),
+                cmocka_unit_test(test_reserve_table),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
