@@ -62,7 +62,7 @@ int container_new(struct container **ret, struct daemon *d, const struct create_
                 return error_set_errno(err, REASON_NO_RESOURCES, ENOMEM, "cannot make a container");
         c->daemon = d;
         c->dirfd = -1;
-        c->dir = c->rootfs = c->sandbox_id = "";
+        c->dir = c->rootfs = c->cgroups_path = c->sandbox_id = "";
         container_key(c->key, params->owner, params->ns, params->id);
         watch_timer_init(&c->timer, d->loop, container_timer);
         deferred_init(&c->kick, d->loop, container_kick);
@@ -420,6 +420,7 @@ static int container_to_record(struct container *c, struct arena *a, struct cont
                 .runtime_type = c->runtime ? c->runtime->driver->type : "",
                 .runtime_root = c->runtime ? c->runtime->root : "",
                 .rootfs = c->rootfs,
+                .cgroups_path = c->cgroups_path,
                 .mounted = c->mounted,
                 .made = c->made,
                 .create_published = c->create_published,

@@ -67,6 +67,7 @@ struct container {
         struct runtime *runtime;     /* owned: a copy with what this container asked for */
         const char *sandbox_id;      /* pod; its own id if it is in none */
         const char *rootfs;          /* absolute; "" until the spec was read */
+        const char *cgroups_path;    /* as the spec asks for it; "" none, or not read */
         struct spec *spec;           /* in arena; NULL until it was read, and after a restart */
         bool private_pid_ns;  /* init's end ends all */
         bool mounted;         /* rootfs mounts may be there */

@@ -88,6 +88,7 @@ static int understand_spec(struct container *c, struct op *op, struct error *err
         if (!rootfs)
                 return error_set(err, REASON_NO_RESOURCES, "no memory");
         c->rootfs = rootfs;
+        c->cgroups_path = c->spec->cgroups_path;
         c->private_pid_ns = c->spec->private_pid_ns;
         c->sandbox_id = runtime_sandbox_id(c->spec, c->params->id);
         return 0;

@@ -254,6 +254,19 @@ static void begin_clean(struct op *op)
 
 /* --- delete, state, update, checkpoint --- */
 
+/* A create that was killed on its way may have made the cgroup and not yet written down that it did: then the runtime's
+ * own delete finds nothing to remove. Only what is empty goes. */
+static void remove_unknown_cgroup(struct container *c)
+{
+        struct error err = ERROR_NULL;
+
+        if (c->state != CONTAINER_UNDOING || c->cgroup || c->cgroups_path[0] != '/' || c->params->systemd_cgroup)
+                return;
+        if (cgroup_of_path(c->daemon->cgroups, c->cgroups_path, &c->cgroup, &err) < 0 ||
+            (cgroup_exists(c->cgroup) && cgroup_remove(c->cgroup, &err) < 0))
+                log_info("container %s: %s", c->key, err.message);
+}
+
 static void delete_done(struct command *cmd, const struct command_result *res)
 {
         struct op *op = cmd->data;
@@ -265,8 +278,10 @@ static void delete_done(struct command *cmd, const struct command_result *res)
                 command_error(res, "delete", &err);
         else if (c->cgroup && cgroup_exists(c->cgroup) && cgroup_remove(c->cgroup, &err) < 0)
                 log_info("container %s: %s", c->key, err.message);
-        if (gone)
+        if (gone) {
+                remove_unknown_cgroup(c);
                 c->made = false;
+        }
         op_finish(op, gone ? NULL : &err);
 }
 
