@@ -102,6 +102,7 @@ libdaemon_la_SOURCES += daemon/runsc_netns.c daemon/runsc_netns.h
 libdaemon_la_SOURCES += daemon/runtime.c daemon/runtime.h
 libdaemon_la_SOURCES += daemon/settle.c
 libdaemon_la_SOURCES += daemon/runtime_oci.c daemon/runtime_oci.h
+libdaemon_la_SOURCES += daemon/runtime_prepare.c
 libdaemon_la_SOURCES += daemon/runtime_runsc.c
 libdaemon_la_SOURCES += daemon/runtime_start.c daemon/runtime_start.h
 

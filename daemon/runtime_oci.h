@@ -10,6 +10,11 @@ void oci_begin(struct op *op);
 void oci_cancel(struct op *op);
 int oci_kill_rest(struct container *c);
 
+/* Makes op->command ready for any program; the environment is a runtime's. */
+void oci_new_command(struct op *op, enum command_class class);
+/* runtime_prepare.c: PREPARE and CLEAN. */
+void oci_prepare(struct op *op);
+void oci_clean(struct op *op);
 /* Makes op->command ready with the global arguments (--root, --log ...) and the sub-command; output and error captured.
  * More arguments by command_arg(&op->command, ...), then oci_submit. */
 void oci_command(struct op *op, const char *verb, enum command_class class);
