@@ -28,7 +28,7 @@ void daemon_warn(struct daemon *d, const struct container *c, const char *fmt, .
         va_start(ap, fmt);
         vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
-        log_warn("%s%s%s", c ? "container " : "", c ? c->key : "", *text ? text : "");
+        log_warn("%s%s%s%s", c ? "container " : "", c ? c->key : "", c ? ": " : "", text);
         ev.message = text_clean(text, sizeof(text) - 1);
         if (c) {
                 ev.owner = c->params->owner;
