@@ -20,6 +20,12 @@ another() { # answers another daemon than $1?
         [ -n "$now" ] && [ "$now" != "$1" ]
 }
 
+# A keeper waits ever longer before it starts what ends again and again: a new one does not know of the earlier ends.
+fresh_keeper() {
+        stop
+        launch
+}
+
 # The keeper stands still for as long as this: so that what happens meanwhile happens without any daemon.
 without_daemon() { # COMMAND...
         local old
@@ -183,6 +189,7 @@ oom_after() {
 at_any_time() {
         local i delay pid
 
+        fresh_keeper
         for i in 1 2 3 4; do
                 delay=0.0$((i * 2))
                 ID=any-$i
@@ -200,6 +207,7 @@ at_any_time() {
         done
         eventually nothing_left
         ok $? "four crashes during a create: nothing is left"
+        fresh_keeper
         for i in 1 2 3 4; do
                 delay=0.0$((i * 2))
                 ID=any-$i
@@ -220,6 +228,7 @@ at_any_time() {
 again_and_again() {
         local i
 
+        fresh_keeper
         run sh -c 'trap "exit 39" TERM; echo ready; while :; do sleep 0.05; done'
         eventually grep -q ready "$T/out/$ID"
         for i in 1 2 3 4 5; do
