@@ -12,6 +12,7 @@ check() { # GENERATOR DOCUMENT
 }
 
 check gen-docs protocol.md
+check gen-states states.md
 
 template=$(mktemp)
 printf 'x\n@nonsense@\n' > "$template"
