@@ -106,35 +106,51 @@ static void plain_done(struct command *cmd, const struct command_result *res)
 
 /* --- delete, state, update, checkpoint --- */
 
+#define CGROUP_PATIENCE_NS (2 * NSEC_PER_SEC)
+
 /* A create that was killed on its way may have made the cgroup and not yet written down that it did: then the runtime's
  * own delete finds nothing to remove. Only what is empty goes. */
-static void remove_unknown_cgroup(struct container *c)
+static int remove_cgroup(struct container *c, struct error *err)
 {
+        if (c->state == CONTAINER_UNDOING && !c->cgroup && c->cgroups_path[0] == '/' && !c->params->systemd_cgroup)
+                (void)cgroup_of_path(c->daemon->cgroups, c->cgroups_path, &c->cgroup, NULL);
+        if (!c->cgroup || !cgroup_exists(c->cgroup))
+                return 0;
+        return cgroup_remove(c->cgroup, err);
+}
+
+/* What the killed create had begun may take a moment to die. It is not killed here: with a wrong path in the spec it
+ * could be somebody else's. */
+static void cgroup_look(struct watch_timer *w)
+{
+        struct op *op = container_of(w, struct op, timer);
+        struct container *c = op->container;
         struct error err = ERROR_NULL;
 
-        if (c->state != CONTAINER_UNDOING || c->cgroup || c->cgroups_path[0] != '/' || c->params->systemd_cgroup)
-                return;
-        if (cgroup_of_path(c->daemon->cgroups, c->cgroups_path, &c->cgroup, &err) < 0 ||
-            (cgroup_exists(c->cgroup) && cgroup_remove(c->cgroup, &err) < 0))
+        if (remove_cgroup(c, &err) < 0) {
+                if (c->state == CONTAINER_UNDOING && clock_monotonic_ns() < op->deadline) {
+                        watch_timer_arm(w, 10 * NSEC_PER_MSEC);
+                        return;
+                }
                 log_info("container %s: %s", c->key, err.message);
+        }
+        op_finish(op, NULL);
 }
 
 static void delete_done(struct command *cmd, const struct command_result *res)
 {
         struct op *op = cmd->data;
-        struct container *c = op->container;
         struct error err = ERROR_NULL;
-        bool gone = res->ok || (res->spawned && oci_says_not_there(res->error_text));
 
-        if (!gone)
+        if (!res->ok && !(res->spawned && oci_says_not_there(res->error_text))) {
                 command_error(res, "delete", &err);
-        else if (c->cgroup && cgroup_exists(c->cgroup) && cgroup_remove(c->cgroup, &err) < 0)
-                log_info("container %s: %s", c->key, err.message);
-        if (gone) {
-                remove_unknown_cgroup(c);
-                c->made = false;
+                op_finish(op, &err);
+                return;
         }
-        op_finish(op, gone ? NULL : &err);
+        op->container->made = false;
+        op->deadline = clock_monotonic_ns() + CGROUP_PATIENCE_NS;
+        watch_timer_init(&op->timer, op->container->daemon->loop, cgroup_look);
+        cgroup_look(&op->timer);
 }
 
 static void begin_delete(struct op *op)
