@@ -489,9 +489,9 @@ warm_up() {
         ID=warm-up
         run true && call wait && remove
         rm -rf "${T:?}/b/$ID" "$T/out/$ID"
-        baseline_fds=
-        eventually nothing_left || true
         mounts_before=$(our_mounts)
+        baseline_fds=
+        eventually nothing_left
         baseline_fds=$(info .fds)
 }
 
