@@ -62,6 +62,7 @@ static void finish_if_over(struct adoption *a)
         if (!a->found && !a->inflight && a->served) {
                 struct daemon *d = a->daemon;
 
+                kept_store_sweep(d->kept);
                 d->adoption = adoption_free(a);
         }
 }
@@ -203,17 +204,36 @@ static void catch_up_events(struct adoption *a)
 
 /* --- fates --- */
 
+/* The pidfd that was stored is of this process whatever has become of its number, and (Linux 6.15) tells how it ended
+ * when no one else can. */
+static bool find_by_pidfd(struct process *p, bool *alive)
+{
+        struct pidref ref = { .pid = p->pid, .start_time = p->start_time, .fd = process_kept_pidfd(p) };
+        int r;
+
+        if (ref.fd < 0)
+                return false;
+        r = pidref_exit_status(&ref, &p->exit.wait_status);
+        p->exit.known = r == 0;
+        *alive = r == -EAGAIN && process_attach(p, &ref) == 0;
+        pidref_close(&ref);
+        return r == 0 || *alive;
+}
+
 /* Finds the process that the record names. False: it has ended, and p->exit says what is known. */
 static bool find_alive(struct adoption *a, struct process *p)
 {
         struct pidref ref = PIDREF_NULL;
         uint64_t start_time;
+        bool alive;
 
         if (p->ended || !p->pid || p->exit.known) /* known: find_interrupted claimed it */
                 return false;
         if (reaper_claim(&a->hold, p->pid, &start_time, &p->exit) && start_time == p->start_time)
                 return false;
         p->exit = (struct exit_info){ .known = false, .realtime_ns = clock_realtime_ns() };
+        if (find_by_pidfd(p, &alive))
+                return alive;
         if (pidref_open_checked(&ref, p->pid, p->start_time) < 0)
                 return false;
         return process_attach(p, &ref) == 0;
@@ -248,12 +268,22 @@ static bool find_interrupted(struct adoption *a, struct found *f, struct process
         return false;
 }
 
+/* What it wrote, and nobody has read yet. */
+static void take_back_ended(struct process *p)
+{
+        process_take_back(p);
+        stdio_process_ended(&p->stdio);
+}
+
 static void decide_exec(struct adoption *a, struct found *f, struct process *p)
 {
         bool alive;
 
-        if (p->state == PROCESS_STOPPED && p->start_published)
-                publish_exit(p); /* the crash may have been between the record and the event */
+        if (p->state == PROCESS_STOPPED) {
+                if (p->start_published)
+                        publish_exit(p); /* the crash may have been between the record and the event */
+                take_back_ended(p);
+        }
         if (p->state != PROCESS_STARTING && p->state != PROCESS_RUNNING)
                 return;
         if (p->state == PROCESS_STARTING && !p->pid && !find_interrupted(a, f, p)) {
@@ -263,14 +293,13 @@ static void decide_exec(struct adoption *a, struct found *f, struct process *p)
                 return;
         }
         alive = p->watch.active || find_alive(a, p);
+        process_take_back(p);
         process_adopt_state(p, PROCESS_RUNNING);
         publish_start(p);
         if (!alive && !p->ended) {
                 struct exit_info info = p->exit;
 
                 process_ended(p, &info);
-        } else if (alive) {
-                stdio_reopen(&p->stdio, &p->paths, p->stdin_closed);
         }
 }
 
@@ -331,7 +360,7 @@ static void decide_alive(struct adoption *a, struct found *f)
         if (f->rec->cgroup[0] && cgroup_of_path(a->daemon->cgroups, f->rec->cgroup, &c->cgroup, &err) < 0)
                 log_warn("container %s: %s", c->key, err.message);
         start_watch_oom(c);
-        stdio_reopen(&c->init.stdio, &c->init.paths, c->init.stdin_closed);
+        process_take_back(&c->init);
         s = stable_state(c);
         if (s != CONTAINER_STATE_N) {
                 adopted(a, c, s, false);
@@ -366,6 +395,10 @@ static void decide_dead(struct adoption *a, struct found *f)
         if (f->rec->cgroup[0])
                 cgroup_of_path(a->daemon->cgroups, f->rec->cgroup, &c->cgroup, &err);
         start_watch_oom(c);
+        if (c->init.ended)
+                take_back_ended(&c->init);
+        else
+                process_take_back(&c->init); /* its end comes below */
         if (!c->init.pid && c->from_checkpoint && c->state == CONTAINER_CREATED) {
                 adopted(a, c, CONTAINER_CREATED, false);
                 return;
@@ -411,6 +444,10 @@ static void decide(struct adoption *a, struct found *f)
                 container_adopt_state(c, CONTAINER_UNDOING, true);
                 break;
         case CONTAINER_STOPPED:
+                DL_FOREACH(c->execs, p)
+                        if (p->state == PROCESS_STOPPED)
+                                take_back_ended(p);
+                take_back_ended(&c->init);
                 adopted(a, c, CONTAINER_STOPPED, !c->init.exit_published || c->init.auto_remove);
                 break;
         case CONTAINER_DELETING:

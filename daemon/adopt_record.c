@@ -26,6 +26,15 @@ static void process_from_record(struct process *p, const struct record_process *
                                       .realtime_ns = r->exited_at };
         p->auto_remove = r->auto_remove;
         p->stdin_closed = r->stdin_closed;
+        p->kept.slot = r->slot;
+        p->kept.ids[KEPT_PID] = r->pidfd_id;
+        p->kept.ids[KEPT_MASTER] = r->terminal_id;
+        p->kept.ids[KEPT_LISTENER] = r->listener_id;
+        p->kept.ids[KEPT_IN] = r->stdin_id;
+        p->kept.ids[KEPT_OUT] = r->stdout_id;
+        p->kept.ids[KEPT_ERR] = r->stderr_id;
+        if (p->container->daemon->kept)
+                kept_store_used(p->container->daemon->kept, r->slot);
         snprintf(p->cause, sizeof(p->cause), "%s", r->cause);
 }
 

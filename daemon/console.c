@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/fd.h"
@@ -52,8 +53,8 @@ struct console {
         uint32_t width, height; /* 0: not set */
         bool has_client;        /* console_set_client was called: before it nothing is read */
         bool closing_stdin, draining, ended, drained;
-        console_fn on_drained;
-        void *data;
+        console_fn on_drained, on_change;
+        void *data, *change_data;
         struct deferred tell;
 };
 
@@ -68,7 +69,7 @@ static void end_init(struct end *e, struct loop *loop, watch_fd_fn fn)
 
 static void end_close(struct end *e)
 {
-        watch_fd_stop(&e->watch);
+        watch_fd_drop(&e->watch); /* the keeper's store may have a copy */
         e->events = 0;
         e->fd = fd_close(e->fd);
 }
@@ -78,7 +79,10 @@ static void end_watch(struct end *e, unsigned events)
         if (e->fd < 0 || events == e->events)
                 return;
         e->events = events;
-        watch_fd_set(&e->watch, e->fd, events);
+        if (events)
+                watch_fd_set(&e->watch, e->fd, events);
+        else
+                watch_fd_drop(&e->watch);
 }
 
 static void end_open(struct end *e, int fd)
@@ -146,6 +150,12 @@ static void flush(struct buf *b, int fd)
         buf_deinit(b);
 }
 
+static void changed(struct console *c)
+{
+        if (c->on_change)
+                c->on_change(c->change_data);
+}
+
 static void on_tell(struct deferred *d)
 {
         struct console *c = container_of(d, struct console, tell);
@@ -174,8 +184,10 @@ static void copy_in(struct console *c)
 
         flush(&c->to_master, c->master.fd);
         /* a plain file was read to its end; or CloseIO was called, and this was all that the FIFO held */
-        if ((r < 0 && r != -ENOMEM) || (r == 0 && c->closing_stdin))
+        if ((r < 0 && r != -ENOMEM) || (r == 0 && c->closing_stdin)) {
                 end_close(&c->in);
+                changed(c);
+        }
 }
 
 /* What follows from what has changed: the last act of every callback. */
@@ -189,6 +201,7 @@ static void console_settle(struct console *c)
                 out_finish(c);
                 buf_deinit(&c->to_master);
                 c->drained = true;
+                changed(c);
                 loop_defer(&c->tell);
         }
         if (!c->drained)
@@ -268,6 +281,7 @@ static void master_take(struct console *c, int fd)
         end_open(&c->master, fd);
         if (c->width || c->height)
                 console_resize(c, c->width, c->height);
+        changed(c);
 }
 
 static void on_peer(struct watch_fd *w, unsigned events)
@@ -314,17 +328,18 @@ static void linger_over(struct watch_timer *w)
         console_free(container_of(w, struct console, linger));
 }
 
-int console_new(struct console **ret, struct loop *loop, const char *path, uint32_t width, uint32_t height,
-                struct error *err)
+static struct console *console_alloc(struct loop *loop, const char *path, struct error *err)
 {
-        _cleanup_(console_freep) struct console *c = calloc(1, sizeof(*c));
-        int fd;
+        struct console *c = calloc(1, sizeof(*c));
 
-        if (!c)
-                return error_set(err, REASON_NO_RESOURCES, "no memory for a terminal");
+        if (c)
+                c->path = strdup(path);
+        if (!c || !c->path) {
+                free(c);
+                error_set(err, REASON_NO_RESOURCES, "no memory for a terminal");
+                return NULL;
+        }
         c->loop = loop;
-        c->width = width;
-        c->height = height;
         end_init(&c->listener, loop, on_listener);
         end_init(&c->peer, loop, on_peer);
         end_init(&c->master, loop, on_master);
@@ -333,9 +348,19 @@ int console_new(struct console **ret, struct loop *loop, const char *path, uint3
         watch_timer_init(&c->reopen, loop, on_reopen);
         watch_timer_init(&c->linger, c->loop, linger_over);
         deferred_init(&c->tell, loop, on_tell);
-        c->path = strdup(path);
-        if (!c->path)
-                return error_set(err, REASON_NO_RESOURCES, "no memory for a terminal");
+        return c;
+}
+
+int console_new(struct console **ret, struct loop *loop, const char *path, uint32_t width, uint32_t height,
+                struct error *err)
+{
+        _cleanup_(console_freep) struct console *c = console_alloc(loop, path, err);
+        int fd;
+
+        if (!c)
+                return -1;
+        c->width = width;
+        c->height = height;
         fd = fd_listen_unix(path, 0600, 4);
         if (fd < 0)
                 return error_set_errno(err, (int)reason_of_errno(fd), fd, "cannot listen at the console socket %s",
@@ -343,6 +368,30 @@ int console_new(struct console **ret, struct loop *loop, const char *path, uint3
         end_open(&c->listener, fd);
         end_watch(&c->listener, LOOP_READ);
         *ret = TAKE(c);
+        return 0;
+}
+
+int console_adopt(struct console **ret, struct loop *loop, int listener_in, int master_in, struct error *err)
+{
+        _cleanup_(fd_closep) int listener = listener_in, master = master_in;
+        struct sockaddr_un address = { .sun_family = AF_UNSPEC };
+        socklen_t len = sizeof(address) - 1; /* so that the path ends in NUL */
+        struct console *c;
+
+        if (listener >= 0 && getsockname(listener, (struct sockaddr *)&address, &len) < 0)
+                return error_set_errno(err, REASON_INTERNAL, errno, "the name of a console socket");
+        c = console_alloc(loop, listener >= 0 ? address.sun_path : "", err);
+        if (!c)
+                return -1;
+        if (master >= 0) {
+                end_open(&c->master, TAKE_FD(master));
+                if (listener >= 0)
+                        unlink(c->path);
+        } else if (listener >= 0) {
+                end_open(&c->listener, TAKE_FD(listener));
+                end_watch(&c->listener, LOOP_READ);
+        }
+        *ret = c;
         return 0;
 }
 
@@ -388,6 +437,27 @@ int console_master(const struct console *c)
         return c->master.fd;
 }
 
+int console_listener(const struct console *c)
+{
+        return c->listener.fd;
+}
+
+int console_in(const struct console *c)
+{
+        return c->in.fd;
+}
+
+int console_out(const struct console *c)
+{
+        return c->out.fd;
+}
+
+void console_on_change(struct console *c, console_fn fn, void *data)
+{
+        c->on_change = fn;
+        c->change_data = data;
+}
+
 int console_resize(struct console *c, uint32_t width, uint32_t height)
 {
         struct winsize size = {
@@ -420,6 +490,7 @@ void console_release(struct console *c)
                 return;
         }
         c->on_drained = linger_drained;
+        c->on_change = NULL;
         c->data = c;
         watch_timer_arm(&c->linger, CONSOLE_LINGER_NS);
 }

@@ -20,6 +20,9 @@ typedef void (*console_fn)(void *data);
 /* Listens at path (0600). The runtime may connect at any time until the console is freed. */
 int console_new(struct console **ret, struct loop *loop, const char *path, uint32_t width, uint32_t height,
                 struct error *err);
+/* One of an earlier daemon, by what it kept: the listener (-1: none), where the runtime may have been meanwhile, or the
+ * master (-1: none). Both are consumed. */
+int console_adopt(struct console **ret, struct loop *loop, int listener, int master, struct error *err);
 struct console *console_free(struct console *c); /* removes the socket */
 DEFINE_CLEANUP(struct console *, console_free)
 /* The owner goes: what is still being drained gets this long to reach the client, as long as containerd's Go shims give
@@ -30,7 +33,12 @@ const char *console_path(const struct console *c);
 /* The client's ends (consumed; -1: none; non-blocking, opened O_RDWR so that a client may come and go). */
 void console_set_client(struct console *c, int in_fd, int out_fd);
 bool console_has_master(const struct console *c);
-int console_master(const struct console *c); /* borrowed; -1 */
+/* Borrowed; -1. fn is called when one of them has come or gone. */
+int console_master(const struct console *c);
+int console_listener(const struct console *c);
+int console_in(const struct console *c);
+int console_out(const struct console *c);
+void console_on_change(struct console *c, console_fn fn, void *data);
 int console_resize(struct console *c, uint32_t width, uint32_t height); /* remembered until the master is there */
 void console_close_stdin(struct console *c);
 /* The process has ended: read the pty to its end (EIO), write it out, then close the client's ends and call fn (once,

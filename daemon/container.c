@@ -122,7 +122,11 @@ struct process *container_find_process(struct container *c, const char *exec_id)
 void container_retire(struct container *c)
 {
         struct daemon *d = c->daemon;
+        struct process *p;
 
+        process_unkeep(&c->init);
+        DL_FOREACH(c->execs, p)
+                process_unkeep(p);
         HASH_DEL(d->containers, c);
         deferred_cancel(&c->kick);
         deferred_cancel(&c->persist);
@@ -157,6 +161,11 @@ struct container *container_free(struct container *c)
 
 /* --- processes --- */
 
+static void process_stdio_changed(struct stdio *s)
+{
+        process_keep(container_of(s, struct process, stdio));
+}
+
 void process_init(struct process *p, struct container *c)
 {
         p->container = c;
@@ -164,6 +173,8 @@ void process_init(struct process *p, struct container *c)
         p->paths = (struct stdio_paths){ .in = "", .out = "", .err = "", .ns = "", .id = "" };
         watch_pid_init(&p->watch);
         stdio_init(&p->stdio, c->daemon->loop, c->daemon->reaper);
+        p->stdio.on_change = process_stdio_changed;
+        kept_init(&p->kept);
 }
 
 void process_deinit(struct process *p)
@@ -293,6 +304,7 @@ void process_ended(struct process *p, const struct exit_info *info)
         /* also where it was too early for a transition; only then may the keeper forget it, and the zombie be reaped */
         container_persist_now(c);
         keeper_link_forget(d->keeper, p->pid, p->start_time);
+        process_keep(p);
         if (p->pid_file[0])
                 unlinkat(c->dirfd, p->pid_file, 0);
         p->pid_file[0] = '\0';
@@ -325,6 +337,13 @@ static void process_to_record(const struct process *p, struct record_process *r)
                 .io_uid = p->paths.uid,
                 .io_gid = p->paths.gid,
                 .stdin_closed = p->stdin_closed,
+                .slot = p->kept.slot,
+                .pidfd_id = p->kept.ids[KEPT_PID],
+                .terminal_id = p->kept.ids[KEPT_MASTER],
+                .listener_id = p->kept.ids[KEPT_LISTENER],
+                .stdin_id = p->kept.ids[KEPT_IN],
+                .stdout_id = p->kept.ids[KEPT_OUT],
+                .stderr_id = p->kept.ids[KEPT_ERR],
         };
         if (!process_is_init(p) && p->state == PROCESS_ADDED)
                 r->spec = p->spec;

@@ -10,6 +10,7 @@
 #include <uthash.h>
 #include "base/reaper.h"
 #include "daemon/cgroup.h"
+#include "daemon/kept.h"
 #include "daemon/oom.h"
 #include "daemon/record.h"
 #include "daemon/request.h"
@@ -46,6 +47,7 @@ struct process {
         char cause[512];
         struct stdio stdio;
         struct stdio_paths paths;    /* in the container's or the process's arena */
+        struct kept kept;
         bool stdin_closed, auto_remove, wanted_gone;
         struct arena *arena;         /* added ones: owns exec_id, paths and spec */
         struct blob spec;            /* added ones: the OCI process object */

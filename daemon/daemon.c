@@ -20,6 +20,7 @@
 #include "daemon/adopt.h"
 #include "daemon/daemon.h"
 #include "daemon/keeper_link.h"
+#include "daemon/kept.h"
 #include "daemon/owner.h"
 #include "daemon/publish.h"
 #include "daemon/runsc_netns.h"
@@ -63,7 +64,7 @@ static void stop_look(struct watch_timer *w)
 {
         struct daemon *d = container_of(w, struct daemon, stop_timer);
         bool quiet = command_queue_running(d->commands) + command_queue_waiting(d->commands) == 0 &&
-                     (!d->transport || transport_drained(d->transport));
+                     (!d->transport || transport_drained(d->transport)) && keeper_link_queued(d->keeper) == 0;
 
         if (quiet || clock_monotonic_ns() > d->stop_deadline)
                 loop_stop(d->loop);
@@ -363,7 +364,8 @@ int daemon_new(struct daemon **ret, const struct daemon_options *options, struct
                 return -1;
         if (set_up_base(d, err) < 0 || set_up_rooms(d, err) < 0)
                 return -1;
-        if (keeper_link_new(&d->keeper, d->loop, d->reaper, &keeper_ops, d, err) < 0)
+        if (keeper_link_new(&d->keeper, d->loop, d->reaper, &keeper_ops, d, err) < 0 ||
+            kept_store_new(&d->kept, d->keeper, err) < 0)
                 return -1;
         *ret = TAKE(d);
         return 0;
@@ -410,6 +412,7 @@ struct daemon *daemon_free(struct daemon *d)
                 HASH_DEL(d->containers, c);
                 container_free(c);
         }
+        d->kept = kept_store_free(d->kept);
         d->keeper = keeper_link_free(d->keeper);
         runsc_netns_free(d->runsc_netns);
         command_queue_free(d->commands);

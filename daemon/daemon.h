@@ -16,6 +16,7 @@
 struct adoption;
 struct container;
 struct keeper_link;
+struct kept_store;
 struct owners;
 struct runtime;
 struct runsc_netns;
@@ -41,6 +42,7 @@ struct daemon {
         struct requests *requests;
         struct transport *transport;
         struct keeper_link *keeper; /* NULL: no keeper above us */
+        struct kept_store *kept;    /* what is stored above us */
         struct runtime *runtimes;   /* list, in the order of the configuration */
         struct runsc_netns *runsc_netns;
         struct owners *owners;       /* the containerds */

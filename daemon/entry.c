@@ -447,6 +447,7 @@ static void enter_process_gone(struct process *p, struct happening *h)
                 request_reply(&p->delete_request, &res);
         fail_list(&p->waiters, REASON_PROCESS_NOT_FOUND, "the process was removed");
         fail_list(&p->deferred, REASON_PROCESS_NOT_FOUND, "the process was removed");
+        process_unkeep(p);
         process_free(p);
 }
 

@@ -225,8 +225,7 @@ int keeper_link_store(struct keeper_link *l, const char *name, int fd)
 
         if (!name_ok(name) || fd < 0)
                 return -EINVAL;
-        /* One datagram: the removal is done first, and nothing can come between. */
-        snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
+        snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
         return notify(l, text, fd);
 }
 

@@ -46,8 +46,8 @@ void keeper_link_forget(struct keeper_link *l, pid_t pid, uint64_t start_time);
 /* Sends lines of the notify protocol ("READY=1", "STATUS=..."). NULL link is fine. 0 or -errno (-ENOBUFS: the queue is
  * full). */
 int keeper_link_notify(struct keeper_link *l, const char *state);
-/* Stores a descriptor (which is not consumed) so that it survives us, hung up or not, in place of what had this name:
- * 1 to 8 letters and digits. In order with all that is sent. */
+/* Stores a descriptor (which is not consumed) so that it survives us, hung up or not. The name is 1 to 8 letters and
+ * digits; the same open file is stored once under a name, others are added. In order with all that is sent. */
 int keeper_link_store(struct keeper_link *l, const char *name, int fd);
 int keeper_link_unstore(struct keeper_link *l, const char *name);
 /* How many datagrams wait: 0 means that all that was stored will be there for the next daemon. */

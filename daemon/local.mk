@@ -95,6 +95,7 @@ libdaemon_la_SOURCES += daemon/adopt_record.c daemon/adopt_record.h
 libdaemon_la_SOURCES += daemon/container.c daemon/container.h
 libdaemon_la_SOURCES += daemon/daemon.c daemon/daemon.h
 libdaemon_la_SOURCES += daemon/entry.c
+libdaemon_la_SOURCES += daemon/kept.c daemon/kept.h
 libdaemon_la_SOURCES += daemon/lifecycle.c daemon/lifecycle.h
 libdaemon_la_SOURCES += daemon/methods.c
 libdaemon_la_SOURCES += daemon/publish.c daemon/publish.h

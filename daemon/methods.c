@@ -273,6 +273,7 @@ static void handle_close_io(struct daemon *d, struct request *req)
         if (!p)
                 return;
         stdio_close_stdin(&p->stdio);
+        process_keep(p);
         p->stdin_closed = true;
         container_persist(p->container);
         request_reply(&req, &(struct empty){});

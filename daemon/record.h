@@ -13,7 +13,7 @@
 #include "daemon/json.h"
 #include "proto/codec.h"
 
-#define RECORD_VERSION 1 /* a newer daemon reads older records; an older one refuses newer ones and touches nothing */
+#define RECORD_VERSION 2 /* a newer daemon reads older records; an older one refuses newer ones and touches nothing */
 #define RECORD_MAX (16 * 1024 * 1024)
 
 #define RECORD_MESSAGES(MESSAGE)                                                                                       \
@@ -48,7 +48,11 @@
         F(boolean, terminal, 0, 0, "as given") F(str, stdin_path, LIMIT_URI, 0, "as given")                            \
         F(str, stdout_path, LIMIT_URI, 0, "as given") F(str, stderr_path, LIMIT_URI, 0, "as given")                    \
         F(u32, io_uid, 0, 0, "as given") F(u32, io_gid, 0, 0, "as given")                                              \
-        F(boolean, stdin_closed, 0, 0, "close_io was called")
+        F(boolean, stdin_closed, 0, 0, "close_io was called")                                                          \
+        F(u32, slot, 0, 0, "of its stored descriptors; 0: it has none")                                                \
+        F(u64, pidfd_id, 0, 0, "inode") F(u64, terminal_id, 0, 0, "number of the pty, and 1")                          \
+        F(u64, listener_id, 0, 0, "inode of the console socket") F(u64, stdin_id, 0, 0, "inode")                       \
+        F(u64, stdout_id, 0, 0, "inode") F(u64, stderr_id, 0, 0, "inode")
 #define FIELDS_container_record(F)                                                                                     \
         F(u32, version, 0, REQUIRED, "RECORD_VERSION") F(str, boot_id, LIMIT_ID, 0, "/proc/sys/kernel/random/boot_id") \
         F(msg_create_params, params, 0, 0, "as asked for")                                                             \

@@ -99,8 +99,10 @@ static void take_process(struct op *op, pid_t pid)
                 return;
         }
         if (pidref_open(&ref, pid) == 0 && ref.start_time >= op->command.hold.begin_ticks &&
-            process_attach(p, &ref) == 0)
+            process_attach(p, &ref) == 0) {
+                process_keep(p);
                 return;
+        }
         pidref_close(&ref);
         process_ended(p, &info);
 }
@@ -151,8 +153,10 @@ static void start_ready(struct command *cmd, struct spawn_ready *ready)
 {
         struct op *op = cmd->data;
 
-        if (ready->ok && op->process)
-                stdio_take(&op->process->stdio, ready);
+        if (!ready->ok || !op->process)
+                return;
+        stdio_take(&op->process->stdio, ready);
+        process_keep(op->process);
 }
 
 static void create_arguments(struct op *op)
@@ -256,6 +260,11 @@ void start_begin(struct op *op)
         const char *console = arena_printf(op->arena, "%s/c/%llx", record_store_root(c->daemon->store),
                                            (unsigned long long)++c->daemon->serial);
 
-        if (stdio_prepare(&op->process->stdio, &op->process->paths, console, stdio_is_ready, &err) < 0)
+        if (stdio_prepare(&op->process->stdio, &op->process->paths, console, stdio_is_ready, &err) < 0) {
                 op_finish(op, &err);
+                return;
+        }
+        /* before the command is let through its gate: the record names the slot, and a console socket is stored */
+        process_keep_begin(op->process);
+        process_keep(op->process);
 }

@@ -88,6 +88,14 @@ static void tell_drained(void *data)
                 s->on_drained(s);
 }
 
+static void tell_changed(void *data)
+{
+        struct stdio *s = data;
+
+        if (s->on_change)
+                s->on_change(s);
+}
+
 static void on_later(struct deferred *d)
 {
         struct stdio *s = container_of(d, struct stdio, later);
@@ -171,6 +179,8 @@ int stdio_prepare(struct stdio *s, const struct stdio_paths *p, const char *cons
                 return -1;
         if (p->terminal && console_new(&s->console, s->loop, console_path, p->width, p->height, err) < 0)
                 return -1;
+        if (s->console)
+                console_on_change(s->console, tell_changed, s);
         if (choice.out.scheme == STDIO_BINARY &&
             logger_new(&s->logger, s->loop, s->reaper, &choice.out, p->ns, p->id, on_logger, s, err) < 0)
                 return -1;
@@ -219,14 +229,54 @@ static int open_fifo(const char *path, int flags)
         return open(self, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }
 
-void stdio_reopen(struct stdio *s, const struct stdio_paths *p, bool stdin_closed)
+static void reopen_terminal(struct stdio *s, const struct choice *choice, struct stdio_kept *k)
+{
+        struct error err = ERROR_NULL;
+
+        if (console_adopt(&s->console, s->loop, TAKE_FD(k->listener), TAKE_FD(k->master), &err) < 0) {
+                log_error("a terminal is lost: %s", err.message);
+                return;
+        }
+        console_on_change(s->console, tell_changed, s);
+        /* both for reading and writing, as they were: so that a client may come and go */
+        if (k->in < 0 && choice->in.scheme == STDIO_FIFO && !s->closed_stdin)
+                k->in = open_fifo(choice->in.path, O_RDWR);
+        if (k->out < 0 && choice->out.scheme == STDIO_FIFO)
+                k->out = open_fifo(choice->out.path, O_RDWR);
+        console_set_client(s->console, TAKE_FD(k->in), TAKE_FD(k->out));
+        if (s->closed_stdin)
+                console_close_stdin(s->console);
+}
+
+static void kept_close(struct stdio_kept *k)
+{
+        k->master = fd_close(k->master);
+        k->listener = fd_close(k->listener);
+        k->in = fd_close(k->in);
+        k->out = fd_close(k->out);
+        k->err = fd_close(k->err);
+}
+
+void stdio_reopen(struct stdio *s, const struct stdio_paths *p, struct stdio_kept *kept, bool stdin_closed)
 {
         _cleanup_(arena_freep) struct arena *a = arena_new();
+        _cleanup_(kept_close) struct stdio_kept k = *kept;
         struct choice choice;
 
         s->closed_stdin = stdin_closed;
-        if (!a || p->terminal || choose(p, a, &choice, NULL) < 0)
+        if (!a || choose(p, a, &choice, NULL) < 0)
                 return;
+        if (p->terminal) {
+                if (!s->console && (k.master >= 0 || k.listener >= 0))
+                        reopen_terminal(s, &choice, &k);
+                return;
+        }
+        if (!stdin_closed && s->stdin_writer < 0)
+                s->stdin_writer = TAKE_FD(k.in);
+        if (s->keep_out < 0)
+                s->keep_out = TAKE_FD(k.out);
+        if (s->keep_err < 0)
+                s->keep_err = TAKE_FD(k.err);
         /* nobody reads it any more if the process is gone or has closed it: ENXIO, and nothing is lost */
         if (choice.in.scheme == STDIO_FIFO && !stdin_closed && s->stdin_writer < 0)
                 s->stdin_writer = open_fifo(choice.in.path, O_WRONLY);
@@ -242,6 +292,23 @@ void stdio_close_stdin(struct stdio *s)
         s->stdin_writer = fd_close(s->stdin_writer);
         if (s->console)
                 console_close_stdin(s->console);
+}
+
+int stdio_fd(const struct stdio *s, enum stdio_end end)
+{
+        switch (end) {
+        case STDIO_MASTER:
+                return s->console ? console_master(s->console) : -1;
+        case STDIO_LISTENER:
+                return s->console ? console_listener(s->console) : -1;
+        case STDIO_IN:
+                return s->console ? console_in(s->console) : s->stdin_writer;
+        case STDIO_OUT:
+                return s->console ? console_out(s->console) : s->keep_out;
+        case STDIO_ERR:
+                return s->keep_err;
+        }
+        return -1;
 }
 
 int stdio_resize(struct stdio *s, uint32_t width, uint32_t height)

@@ -26,6 +26,15 @@ struct stdio_paths {
  * ...). With a terminal, stderr is not looked at: there is none, and some clients name a FIFO for it all the same. */
 int stdio_check(const struct stdio_paths *p, struct error *err);
 
+/* What an earlier daemon kept of it (kept.h), each -1 if there is none. */
+struct stdio_kept {
+        int master, listener; /* of a terminal */
+        int in, out, err;
+};
+
+/* The descriptors that it has. */
+enum stdio_end { STDIO_MASTER, STDIO_LISTENER, STDIO_IN, STDIO_OUT, STDIO_ERR };
+
 struct stdio;
 typedef void (*stdio_ready_fn)(struct stdio *s, const struct error *err); /* err NULL: child[] is filled in. Once */
 typedef void (*stdio_drained_fn)(struct stdio *s);
@@ -41,6 +50,7 @@ struct stdio {
         struct arena *arena;
         stdio_ready_fn on_ready;
         stdio_drained_fn on_drained; /* may be NULL; set by the owner after stdio_init */
+        stdio_drained_fn on_change;  /* the same: one of its descriptors has come or gone by itself */
         struct deferred later;
         struct error error;
         bool closed_stdin, ended;
@@ -58,8 +68,10 @@ const char *stdio_console_path(const struct stdio *s);
 /* The command was executed: takes the kept ends. With a terminal they are the client's FIFOs (O_RDWR), which the
  * console copies to and from. */
 void stdio_take(struct stdio *s, struct spawn_ready *ready);
-/* After a restart of the daemon: opens our ends again (FIFOs without a terminal only). Never blocks on a FIFO. */
-void stdio_reopen(struct stdio *s, const struct stdio_paths *p, bool stdin_closed);
+/* After a restart of the daemon: takes what was kept, and opens our ends of the FIFOs that are missing. A terminal
+ * whose master was not kept has gone. Never blocks on a FIFO. */
+void stdio_reopen(struct stdio *s, const struct stdio_paths *p, struct stdio_kept *kept, bool stdin_closed);
+int stdio_fd(const struct stdio *s, enum stdio_end end); /* borrowed; -1 */
 
 void stdio_close_stdin(struct stdio *s); /* CloseIO: idempotent */
 int stdio_resize(struct stdio *s, uint32_t width, uint32_t height); /* 0 (also without a terminal) or -errno */

@@ -28,6 +28,7 @@ E2E_TESTS += tests/e2e/pause.sh
 E2E_TESTS += tests/e2e/queries.sh
 E2E_TESTS += tests/e2e/restart.sh
 E2E_TESTS += tests/e2e/stdio.sh
+E2E_TESTS += tests/e2e/terminal-crash.sh
 E2E_TESTS += tests/e2e/terminal.sh
 E2E_TESTS += tests/e2e/wait.sh
 dist_check_SCRIPTS += $(E2E_TESTS)

@@ -242,7 +242,7 @@ static void test_notify(void **state)
                 assert_true(n > 0);
                 text[n] = '\0';
                 snprintf(want, sizeof(want), "STATUS=%d", i);
-                assert_string_equal(text, i < 100 ? want : "FDSTOREREMOVE=1\nFDSTORE=1\nFDPOLL=0\nFDNAME=a1");
+                assert_string_equal(text, i < 100 ? want : "FDSTORE=1\nFDPOLL=0\nFDNAME=a1");
                 assert_int_equal(n_fds, i == 100);
                 if (n_fds)
                         fd_close(fds[0]);

@@ -259,7 +259,7 @@ static void bad_records_are_told(void **state)
         spoiled(f, "{\n\"version\": 1, \"sta", REASON_CORRUPT, "meta.json: line 2, column");
         spoiled(f, "\x7f""ELF", REASON_CORRUPT, "meta.json: line 1");
         spoiled(f, "{\"version\": 1}", REASON_CORRUPT, "meta.json: state: is missing");
-        spoiled(f, "{\"version\": 2, \"state\": {\"new\": \"shape\"}}", REASON_NOT_SUPPORTED,
+        spoiled(f, "{\"version\": 3, \"state\": {\"new\": \"shape\"}}", REASON_NOT_SUPPORTED,
                 "start the newer sandboxd again");
         spoiled(f, "{\"version\": 1, \"state\": \"s\", \"params\": {\"ns\": \"n\", \"id\": \"y\", \"bundle\": \"/b\"}}",
                 REASON_CORRUPT, "it is the record of another container, \"/n/y\"");
