@@ -308,7 +308,7 @@ static void enter_deleting(struct container *c, struct happening *h)
                 return;
         op->force = true; /* it has stopped: nothing is killed that lives, and half-written runtime state goes too */
         if (c->made)
-                op_start(op);
+                op_start_alone(op);
         else
                 op_finish(op, NULL);
 }

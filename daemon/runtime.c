@@ -12,21 +12,11 @@
 #include "daemon/runtime.h"
 
 static const char *const op_names[OP_N] = {
-        [OP_PREPARE] = "prepare",
-        [OP_CREATE] = "create",
-        [OP_RESTORE] = "restore",
-        [OP_START] = "start",
-        [OP_EXEC] = "exec",
-        [OP_KILL] = "kill",
-        [OP_PAUSE] = "pause",
-        [OP_RESUME] = "resume",
-        [OP_UPDATE] = "update",
-        [OP_CHECKPOINT] = "checkpoint",
-        [OP_DELETE] = "delete",
-        [OP_CLEAN] = "clean",
-        [OP_STATE] = "state",
-        [OP_PIDS] = "pids",
-        [OP_PS] = "ps",
+        [OP_PREPARE] = "prepare",       [OP_CREATE] = "create", [OP_RESTORE] = "restore",
+        [OP_START] = "start",           [OP_EXEC] = "exec",     [OP_KILL] = "kill",
+        [OP_PAUSE] = "pause",           [OP_RESUME] = "resume", [OP_UPDATE] = "update",
+        [OP_CHECKPOINT] = "checkpoint", [OP_DELETE] = "delete", [OP_CLEAN] = "clean",
+        [OP_STATE] = "state",           [OP_PIDS] = "pids",     [OP_PS] = "ps",
         [OP_STATS] = "stats",
 };
 
@@ -37,13 +27,25 @@ const char *op_kind_name(enum op_kind kind)
 
 /* --- operations --- */
 
+static void start_the_last(struct container *c)
+{
+        struct op *op = c->ops;
+
+        if (op && !op->next && op->alone) {
+                op->alone = false;
+                op_start(op);
+        }
+}
+
 static void op_finished(struct deferred *d)
 {
         struct op *op = container_of(d, struct op, finish);
+        struct container *c = op->container;
 
         op->recorded = false;
         op->done(op, error_is_set(&op->error) ? &op->error : NULL);
         op_free(op);
+        start_the_last(c);
 }
 
 struct op *op_new(struct container *c, enum op_kind kind, struct process *p, op_done_fn done)
@@ -81,6 +83,17 @@ void op_start(struct op *op)
         op->container->runtime->driver->begin(op);
 }
 
+void op_start_alone(struct op *op)
+{
+        struct op *other, *tmp;
+
+        op->alone = true;
+        DL_FOREACH_SAFE(op->container->ops, other, tmp)
+        if (other != op)
+                op_cancel(other);
+        start_the_last(op->container);
+}
+
 struct op *op_begin(struct container *c, enum op_kind kind, struct process *p, op_done_fn done)
 {
         struct op *op = op_new(c, kind, p, done);
@@ -99,8 +112,8 @@ struct op *op_find(struct container *c, enum op_kind kind)
         struct op *op;
 
         DL_FOREACH(c->ops, op)
-                if (op->kind == kind)
-                        return op;
+        if (op->kind == kind)
+                return op;
         return NULL;
 }
 
@@ -168,7 +181,7 @@ void runtimes_free(struct runtime *list)
         struct runtime *rt, *tmp;
 
         LL_FOREACH_SAFE(list, rt, tmp)
-                runtime_free(rt);
+        runtime_free(rt);
 }
 
 static int strs_copy(struct strs *ret, const struct strs *a, const struct strs *b, struct arena *arena)
@@ -207,7 +220,8 @@ int runtimes_load(struct daemon *d, struct error *err)
         struct runtime *list = NULL;
         const struct config_runtime *cr;
 
-        LL_FOREACH(d->config->runtimes, cr) {
+        LL_FOREACH(d->config->runtimes, cr)
+        {
                 struct runtime *rt = runtime_new(d);
 
                 if (!rt) {
@@ -239,7 +253,8 @@ struct runtime *runtime_find(struct daemon *d, const char *name, struct error *e
 
         if (!name[0])
                 name = runtime_default_name(d);
-        LL_FOREACH(d->runtimes, rt) {
+        LL_FOREACH(d->runtimes, rt)
+        {
                 size_t len = strlen(names);
 
                 if (strcmp(rt->name, name) == 0)

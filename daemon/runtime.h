@@ -57,6 +57,7 @@ struct op {
         struct command command;
         bool command_used, recorded, waiting;
         bool not_run; /* the command was never executed */
+        bool alone;   /* begins when no other of the container is under way */
         struct deferred finish;
         struct watch_timer timer;
         uint64_t deadline;
@@ -102,6 +103,8 @@ struct runtime *runtime_free(struct runtime *rt);
 struct op *op_begin(struct container *c, enum op_kind kind, struct process *p, op_done_fn done);
 struct op *op_new(struct container *c, enum op_kind kind, struct process *p, op_done_fn done);
 void op_start(struct op *op);
+/* Gives up what else of the container is under way, and begins when that has ended: nothing runs beside it. */
+void op_start_alone(struct op *op);
 void op_cancel(struct op *op);
 struct op *op_find(struct container *c, enum op_kind kind); /* or NULL */
 struct op *op_free(struct op *op);

@@ -73,6 +73,21 @@ kill_during_create() {
         must delete
 }
 
+# A command of a container that has ended meanwhile: nothing of it may write into what is being removed.
+removed_during_update() {
+        local updating
+
+        script "fake.update.begin: touch $T/vol/began; hang"
+        sleeper
+        (LAST=$T/update call update '{resources: {"$bin": "{\"pids\": {\"limit\": 50}}"}}') &
+        updating=$!
+        eventually test -e "$T/vol/began"
+        kill_and_remove
+        wait "$updating"
+        is "$(jq -r .reason "$T/update")" cancelled "the update is given up"
+        rm -f "$T/vol/began" "$T/update"
+}
+
 removed_during_create() {
         local creating
 
@@ -142,5 +157,5 @@ same_id_at_once() { # two creates of one id: one of them is told so
 
 e2e_start
 for_runtime fake init_before_its_pid exec_before_its_pid exec_before_its_answer init_before_its_answer kill_during_create removed_during_create \
-        removed_during_exec removed_during_start same_id_at_once
+        removed_during_update removed_during_exec removed_during_start same_id_at_once
 e2e_done
