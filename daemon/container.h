@@ -16,6 +16,7 @@
 #include "daemon/request.h"
 #include "daemon/spec.h"
 #include "daemon/stdio.h"
+#include "daemon/urpc.h"
 
 struct daemon;
 struct op;
@@ -67,6 +68,11 @@ struct container {
         enum wanted wanted;
         uint64_t created_at;
         struct runtime *runtime;     /* owned: a copy with what this container asked for */
+        struct { /* runsc: which control socket the sandbox has, see runsc_control.h */
+                enum urpc_scheme scheme;
+                const char *name;
+                bool event_takes_null;
+        } control;
         const char *sandbox_id;      /* pod; its own id if it is in none */
         const char *rootfs;          /* absolute; "" until the spec was read */
         const char *cgroups_path;    /* as the spec asks for it; "" none, or not read */

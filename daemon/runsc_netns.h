@@ -17,6 +17,9 @@ int runsc_netns_new(struct runsc_netns **ret, struct daemon *d);
 struct runsc_netns *runsc_netns_free(struct runsc_netns *n); /* the namespace and its mount stay */
 /* The descriptor, or -1: then it is being made, and `ready` (once for all who wait) comes later. */
 int runsc_netns_fd(struct runsc_netns *n);
+/* A non-blocking stream socket (AF_UNIX) of that namespace, in which abstract names are looked up: a descriptor, or
+ * -errno. */
+int runsc_netns_socket(struct runsc_netns *n);
 void runsc_netns_make(struct runsc_netns *n, void (*ready)(struct daemon *d, const struct error *err));
 /* Removes the mount, when no container is left that was made in it. */
 void runsc_netns_remove(struct runsc_netns *n);

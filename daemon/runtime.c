@@ -131,6 +131,8 @@ struct op *op_free(struct op *op)
         DL_DELETE(op->container->ops, op);
         if (op->command_used)
                 command_deinit(&op->command);
+        if (op->urpc_used)
+                urpc_close(&op->urpc);
         watch_timer_stop(&op->timer);
         deferred_cancel(&op->finish);
         if (op->request)

@@ -9,6 +9,7 @@
 
 #include "daemon/command.h"
 #include "daemon/container.h"
+#include "daemon/urpc.h"
 
 enum op_kind {
         OP_PREPARE,    /* read config.json, mount the rootfs */
@@ -56,6 +57,9 @@ struct op {
         /* the driver's */
         struct command command;
         bool command_used, recorded, waiting;
+        struct urpc urpc; /* runsc: to the sandbox */
+        bool urpc_used;
+        void (*other)(struct op *op); /* runsc: when the sandbox cannot be asked */
         bool not_run; /* the command was never executed */
         bool alone;   /* begins when no other of the container is under way */
         struct deferred finish;

@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/runsc_control.h"
 #include "daemon/runsc_netns.h"
 #include "daemon/runtime_oci.h"
 #include "daemon/stats.h"
@@ -277,6 +278,13 @@ static void begin_cli(struct op *op)
 
 /* --- the namespace first --- */
 
+/* The sandbox is asked itself; else runsc's command line is. */
+static void begin_any(struct op *op)
+{
+        if (!runsc_control_begin(op, begin_cli))
+                begin_cli(op);
+}
+
 static void netns_ready(struct daemon *d, const struct error *err)
 {
         struct container *c, *tmp;
@@ -292,7 +300,7 @@ static void netns_ready(struct daemon *d, const struct error *err)
                         if (err)
                                 op_finish(op, err);
                         else
-                                begin_cli(op);
+                                begin_any(op);
                 }
         }
 }
@@ -304,7 +312,7 @@ static void runsc_begin(struct op *op)
         if (op->kind == OP_PREPARE || op->kind == OP_CLEAN) {
                 oci_begin(op);
         } else if (runsc_netns_fd(n) >= 0) {
-                begin_cli(op);
+                begin_any(op);
         } else {
                 op->waiting = true;
                 runsc_netns_make(n, netns_ready);
@@ -314,6 +322,8 @@ static void runsc_begin(struct op *op)
 static void runsc_cancel(struct op *op)
 {
         op->waiting = false;
+        if (op->urpc_used)
+                urpc_close(&op->urpc);
         oci_cancel(op);
 }
 

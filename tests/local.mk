@@ -187,6 +187,10 @@ tests_unit_test_sp_LDADD = $(UNIT_DAEMON)
 UNIT_TESTS += tests/unit/test-transport
 tests_unit_test_transport_LDADD = $(UNIT_DAEMON)
 
+UNIT_TESTS += tests/unit/test-urpc
+tests_unit_test_urpc_SOURCES = tests/unit/test-urpc.c tests/lib/rig.h
+tests_unit_test_urpc_LDADD = $(UNIT_DAEMON)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
