@@ -45,6 +45,7 @@ struct keeper_link {
         struct watch_fd notify_watch;
         struct datagram *queue;
         size_t n_queued;
+        struct keeper_link_wait *waits;
         struct keeper_link_fd *fds;
         size_t n_fds;
 };
@@ -161,6 +162,30 @@ static bool send_datagram(struct keeper_link *l, const struct datagram *d)
         return n != -EAGAIN && n != -EINTR && n != -ENOBUFS;
 }
 
+void keeper_link_when_sent(struct keeper_link *l, struct keeper_link_wait *w)
+{
+        w->link = l;
+        DL_APPEND(l->waits, w);
+}
+
+void keeper_link_wait_cancel(struct keeper_link_wait *w)
+{
+        if (w->link)
+                DL_DELETE(w->link->waits, w);
+        w->link = NULL;
+}
+
+/* Those that come while these are told wait for what is queued then. */
+static void tell_sent(struct keeper_link *l)
+{
+        while (l->waits && !l->queue) {
+                struct keeper_link_wait *w = l->waits;
+
+                keeper_link_wait_cancel(w);
+                w->fn(w);
+        }
+}
+
 static void send_queue(struct keeper_link *l)
 {
         while (l->queue && send_datagram(l, l->queue)) {
@@ -175,7 +200,10 @@ static void send_queue(struct keeper_link *l)
 
 static void on_notify_writable(struct watch_fd *w, unsigned events)
 {
-        send_queue(container_of(w, struct keeper_link, notify_watch));
+        struct keeper_link *l = container_of(w, struct keeper_link, notify_watch);
+
+        send_queue(l);
+        tell_sent(l);
 }
 
 static int notify(struct keeper_link *l, const char *text, int fd)
@@ -368,6 +396,8 @@ struct keeper_link *keeper_link_free(struct keeper_link *l)
                 DL_DELETE(l->queue, d);
                 datagram_free(d);
         }
+        while (l->waits)
+                keeper_link_wait_cancel(l->waits);
         for (size_t i = 0; i < l->n_fds; i++)
                 fd_close(l->fds[i].fd);
         free(l->fds);

@@ -53,5 +53,15 @@ int keeper_link_unstore(struct keeper_link *l, const char *name);
 /* How many datagrams wait: 0 means that all that was stored will be there for the next daemon. */
 size_t keeper_link_queued(const struct keeper_link *l);
 
+/* Waits until all that was sent before has gone out: fn is called once, and not from inside. Only to be called
+ * while something is queued. */
+struct keeper_link_wait {
+        struct keeper_link_wait *prev, *next;
+        struct keeper_link *link;
+        void (*fn)(struct keeper_link_wait *w);
+};
+void keeper_link_when_sent(struct keeper_link *l, struct keeper_link_wait *w);
+void keeper_link_wait_cancel(struct keeper_link_wait *w); /* idempotent */
+
 /* What came back, in the order in which it was stored. */
 struct keeper_link_fd *keeper_link_fds(struct keeper_link *l, size_t *ret_n);

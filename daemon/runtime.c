@@ -8,8 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 #include <utlist.h>
+#include "base/clock.h"
 #include "daemon/daemon.h"
 #include "daemon/runtime.h"
+
+#define STORED_DEADLINE_NS (5 * NSEC_PER_SEC) /* a keeper that stands still must not hold up containers for ever */
 
 static const char *const op_names[OP_N] = {
         [OP_PREPARE] = "prepare",       [OP_CREATE] = "create", [OP_RESTORE] = "restore",
@@ -76,11 +79,46 @@ static bool acts_at_once(const struct op *op)
         return op->kind == OP_KILL || op->kind == OP_PAUSE || op->kind == OP_RESUME || op->kind == OP_UPDATE;
 }
 
+static void op_act(struct op *op)
+{
+        op->container->runtime->driver->begin(op);
+}
+
+static void op_stored(struct keeper_link_wait *w)
+{
+        struct op *op = container_of(w, struct op, stored);
+
+        watch_timer_stop(&op->timer);
+        op_act(op);
+}
+
+static void op_not_stored(struct watch_timer *w)
+{
+        struct op *op = container_of(w, struct op, timer);
+
+        keeper_link_wait_cancel(&op->stored);
+        daemon_warn(op->container->daemon, op->container,
+                    "the keeper has not taken what is stored for %u s: started all the same, its exit status may be "
+                    "lost with this daemon",
+                    (unsigned)(STORED_DEADLINE_NS / NSEC_PER_SEC));
+        op_act(op);
+}
+
 void op_start(struct op *op)
 {
+        struct keeper_link *link = op->container->daemon->keeper;
+
         if (acts_at_once(op))
                 container_persist_if_due(op->container);
-        op->container->runtime->driver->begin(op);
+        if (op->kind != OP_START || keeper_link_queued(link) == 0) {
+                op_act(op);
+                return;
+        }
+        /* what it does can be known only as long as its pidfd, or its parent, is there */
+        op->stored.fn = op_stored;
+        keeper_link_when_sent(link, &op->stored);
+        watch_timer_init(&op->timer, op->container->daemon->loop, op_not_stored);
+        watch_timer_arm(&op->timer, STORED_DEADLINE_NS);
 }
 
 void op_start_alone(struct op *op)
@@ -104,6 +142,16 @@ struct op *op_begin(struct container *c, enum op_kind kind, struct process *p, o
 
 void op_cancel(struct op *op)
 {
+        struct error err = ERROR_NULL;
+
+        if (op->stored.link) {
+                keeper_link_wait_cancel(&op->stored);
+                watch_timer_stop(&op->timer);
+                op->not_run = true;
+                error_set(&err, REASON_CANCELLED, "start was given up");
+                op_finish(op, &err);
+                return;
+        }
         op->container->runtime->driver->cancel(op);
 }
 
@@ -134,6 +182,7 @@ struct op *op_free(struct op *op)
         if (op->urpc_used)
                 urpc_close(&op->urpc);
         watch_timer_stop(&op->timer);
+        keeper_link_wait_cancel(&op->stored);
         deferred_cancel(&op->finish);
         if (op->request)
                 request_fail_reason(&op->request, REASON_CANCELLED,

@@ -10,6 +10,7 @@
 #include "daemon/command.h"
 #include "daemon/container.h"
 #include "daemon/urpc.h"
+#include "daemon/keeper_link.h"
 
 enum op_kind {
         OP_PREPARE,    /* read config.json, mount the rootfs */
@@ -60,6 +61,7 @@ struct op {
         struct urpc urpc; /* runsc: to the sandbox */
         bool urpc_used;
         void (*other)(struct op *op); /* runsc: when the sandbox cannot be asked */
+        struct keeper_link_wait stored; /* START: until the pidfd is safe */
         bool not_run; /* the command was never executed */
         bool alone;   /* begins when no other of the container is under way */
         struct deferred finish;

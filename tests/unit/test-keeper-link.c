@@ -219,8 +219,16 @@ static void test_forget(void **state)
         keeper_link_forget(NULL, 1, 1);
 }
 
+static int n_sent;
+
+static void on_sent(struct keeper_link_wait *w)
+{
+        n_sent++;
+}
+
 static void test_notify(void **state)
 {
+        struct keeper_link_wait wait = { .fn = on_sent }, cancelled = { .fn = on_sent };
         struct rig *r = *state;
         char text[256], want[64];
         int fds[FD_MSG_MAX];
@@ -231,6 +239,9 @@ static void test_notify(void **state)
         }
         assert_int_equal(keeper_link_store(r->link, "a1", r->peer), 0);
         assert_true(keeper_link_queued(r->link) > 0); /* the kernel queues about ten */
+        keeper_link_when_sent(r->link, &wait);
+        keeper_link_when_sent(r->link, &cancelled);
+        keeper_link_wait_cancel(&cancelled);
         for (int i = 0; i < 101; i++) {
                 size_t n_fds = FD_MSG_MAX;
                 ssize_t n;
@@ -240,6 +251,7 @@ static void test_notify(void **state)
                         n_fds = FD_MSG_MAX;
                 }
                 assert_true(n > 0);
+                assert_int_equal(n_sent, keeper_link_queued(r->link) == 0);
                 text[n] = '\0';
                 snprintf(want, sizeof(want), "STATUS=%d", i);
                 assert_string_equal(text, i < 100 ? want : "FDSTORE=1\nFDPOLL=0\nFDNAME=a1");
@@ -249,6 +261,7 @@ static void test_notify(void **state)
         }
         loop_run_once(r->loop, false);
         assert_int_equal(keeper_link_queued(r->link), 0);
+        assert_int_equal(n_sent, 1);
         assert_int_equal(keeper_link_store(r->link, "toolongname", r->peer), -EINVAL);
         assert_int_equal(keeper_link_store(r->link, "", r->peer), -EINVAL);
         assert_int_equal(keeper_link_unstore(r->link, "a\nb"), -EINVAL);
