@@ -341,6 +341,7 @@ static enum container_state stable_state(const struct container *c)
         case CONTAINER_PAUSING:
         case CONTAINER_PAUSED:
         case CONTAINER_RESUMING:
+        case CONTAINER_CHECKPOINTING_PAUSED:
                 if (c->cgroup && c->runtime->driver == &runtime_oci)
                         return cgroup_frozen(c->cgroup) == 1 ? CONTAINER_PAUSED : CONTAINER_RUNNING;
                 return c->state == CONTAINER_PAUSED ? CONTAINER_PAUSED : CONTAINER_STATE_N; /* the runtime knows */
@@ -379,6 +380,7 @@ static enum container_state dead_state(const struct container *c)
         case CONTAINER_PAUSING:
         case CONTAINER_PAUSED:
         case CONTAINER_RESUMING:
+        case CONTAINER_CHECKPOINTING_PAUSED:
                 return CONTAINER_PAUSED;
         default:
                 return CONTAINER_RUNNING;

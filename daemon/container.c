@@ -248,7 +248,9 @@ int process_attach(struct process *p, struct pidref *pid)
 
 uint32_t process_exit_status(const struct process *p)
 {
-        if (!p->ended || !p->exit.known)
+        if (!p->ended)
+                return p->cause[0] ? 255 : 0; /* could not be started; was never asked to */
+        if (!p->exit.known)
                 return 255;
         if (WIFSIGNALED(p->exit.wait_status))
                 return 128 + (uint32_t)WTERMSIG(p->exit.wait_status);
@@ -519,7 +521,7 @@ static const char *process_status(const struct container *c, const struct proces
         if (process_is_init(p))
                 return status;
         /* an added process is paused with its container */
-        if (p->state == PROCESS_RUNNING && (c->state == CONTAINER_PAUSED || c->state == CONTAINER_PAUSING))
+        if (p->state == PROCESS_RUNNING && strncmp(status, "paus", 4) == 0)
                 return status;
         return process_state_public(p->state);
 }

@@ -186,6 +186,16 @@ static void enter_starting(struct container *c, struct happening *h)
         op_begin(c, c->from_checkpoint ? OP_RESTORE : OP_START, &c->init, start_done);
 }
 
+static void checkpoint_over(struct container *c)
+{
+        if (error_is_set(&c->failure)) {
+                fail_or(&c->checkpoint_request, &c->failure, REASON_INTERNAL, "checkpoint failed");
+                return;
+        }
+        publish_simple(c, EVENT_CHECKPOINTED, "", "");
+        reply_empty(&c->checkpoint_request);
+}
+
 static void enter_running(struct container *c, struct happening *h)
 {
         struct start_result res = { .pid = (uint32_t)c->init.pid };
@@ -203,12 +213,8 @@ static void enter_running(struct container *c, struct happening *h)
         }
         if (c->previous == CONTAINER_PAUSING)
                 fail_or(&c->pause_request, &c->failure, REASON_INTERNAL, "pause failed");
-        if (c->previous == CONTAINER_CHECKPOINTING && error_is_set(&c->failure)) {
-                fail_or(&c->checkpoint_request, &c->failure, REASON_INTERNAL, "checkpoint failed");
-        } else if (c->previous == CONTAINER_CHECKPOINTING) {
-                publish_simple(c, EVENT_CHECKPOINTED, "", "");
-                reply_empty(&c->checkpoint_request);
-        }
+        if (c->previous == CONTAINER_CHECKPOINTING)
+                checkpoint_over(c);
         c->failure = (struct error)ERROR_NULL;
 }
 
@@ -226,6 +232,8 @@ static void enter_paused(struct container *c, struct happening *h)
 {
         if (c->previous == CONTAINER_RESUMING) {
                 fail_or(&c->pause_request, &c->failure, REASON_INTERNAL, "resume failed");
+        } else if (c->previous == CONTAINER_CHECKPOINTING_PAUSED) {
+                checkpoint_over(c);
         } else {
                 publish_simple(c, EVENT_PAUSED, "", "");
                 reply_empty(&c->pause_request);
@@ -396,6 +404,7 @@ const container_action container_entry[CONTAINER_STATE_N] = {
         [CONTAINER_PAUSED] = enter_paused,
         [CONTAINER_RESUMING] = enter_resuming,
         [CONTAINER_CHECKPOINTING] = enter_checkpointing,
+        [CONTAINER_CHECKPOINTING_PAUSED] = enter_checkpointing,
         [CONTAINER_STOPPING] = enter_stopping,
         [CONTAINER_STOPPED] = enter_stopped,
         [CONTAINER_DELETING] = enter_deleting,

@@ -231,7 +231,14 @@ static void begin_checkpoint(struct op *op)
         const struct checkpoint_params *x = c->checkpoint_request->params;
         bool criu = c->runtime->driver != &runtime_runsc;
         struct command *cmd = &op->command;
+        struct error err = ERROR_NULL;
 
+        if (!criu && c->state == CONTAINER_CHECKPOINTING_PAUSED) { /* its sandbox would be saved, and never end */
+                error_set(&err, REASON_NOT_SUPPORTED,
+                          "gVisor cannot write a checkpoint of a paused sandbox: resume it first");
+                op_finish(op, &err);
+                return;
+        }
         oci_command(op, "checkpoint", COMMAND_CONTROL);
         command_argf(cmd, "--image-path=%s", x->path);
         if (!x->exit)

@@ -35,6 +35,24 @@ there_and_back() {
         rm -rf "$T/image"
 }
 
+# containerd's client pauses a container before it checkpoints it.
+of_a_paused_one() {
+        can_checkpoint || return 0
+        counter
+        must pause
+        if [ "$RUNTIME" = runsc ]; then
+                refused not-supported "gVisor does not do that" checkpoint '{path: "'"$T/image"'"}'
+        else
+                must checkpoint '{path: "'"$T/image"'"}'
+        fi
+        status_is paused
+        ok $? "it is paused after it as it was before"
+        must resume && status_is running
+        ok $? "and can be resumed"
+        kill_and_remove
+        rm -rf "$T/image"
+}
+
 counted_on() {
         [ "$(tail -n 1 "$T/out/$ID")" -gt "$1" ]
 }
@@ -45,10 +63,14 @@ not_possible() {
         refused runtime-failed "where criu does not work, a checkpoint fails" checkpoint '{path: "'"$T/image"'"}'
         status_is running
         ok $? "and the container runs on"
+        must pause
+        refused runtime-failed "a checkpoint of a paused one fails too" checkpoint '{path: "'"$T/image"'"}'
+        status_is paused
+        ok $? "and it stays paused"
         kill_and_remove
         rm -rf "$T/image"
 }
 
 e2e_start
-for_each_runtime there_and_back not_possible
+for_each_runtime there_and_back of_a_paused_one not_possible
 e2e_done

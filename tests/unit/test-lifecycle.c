@@ -113,7 +113,7 @@ static void test_init_exit_is_never_lost(void **state)
 {
         /* where init may live, its end goes somewhere now, or is looked at by the kick of the state that follows */
         static const enum container_state remembered[] = { CONTAINER_STARTING, CONTAINER_CHECKPOINTING,
-                                                           CONTAINER_CREATING };
+                                                           CONTAINER_CHECKPOINTING_PAUSED, CONTAINER_CREATING };
         static const enum container_state now[] = { CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_PAUSING,
                                                     CONTAINER_PAUSED, CONTAINER_RESUMING };
 
