@@ -44,6 +44,10 @@ SOCKET=$T/sock/s
 ROOTFS=$T/rootfs
 LOG=$T/log
 mkdir -p "$T/sock" "$T/b" "$T/out" "$T/vol"
+
+# What AddressSanitizer and UndefinedBehaviorSanitizer find in any of our processes, in builds with them.
+FINDINGS=$T/findings
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$FINDINGS" UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}log_path=$FINDINGS"
 chmod 1777 "$T/vol"
 
 note() { # what a person wants to see when a test has failed
@@ -553,6 +557,10 @@ e2e_done() {
                 stop
                 is "$stop_status" 0 "the daemon stops in order"
                 is "$(our_mounts; our_cgroups)" "$mounts_first" "no mount and no cgroup stays"
+        fi
+        if compgen -G "$FINDINGS.*" >/dev/null; then
+                ok 1 "the sanitizers find nothing"
+                cat "$FINDINGS".* | note
         fi
         done_testing
 }
