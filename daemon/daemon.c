@@ -28,7 +28,6 @@
 
 #define RESERVED_FDS 16384 /* 128 KiB of the kernel's memory */
 #define STOP_LOOK_NS (5 * NSEC_PER_MSEC)
-#define STOP_DEADLINE_NS (5 * NSEC_PER_SEC)
 
 /* --- signals --- */
 
@@ -82,7 +81,7 @@ static void stop(struct daemon *d)
         if (d->transport)
                 transport_stop_receiving(d->transport);
         eventlog_flush_readers(d->events);
-        d->stop_deadline = clock_monotonic_ns() + STOP_DEADLINE_NS;
+        d->stop_deadline = clock_monotonic_ns() + d->config->stop_timeout_ns;
         watch_timer_arm(&d->stop_timer, 1);
 }
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "daemon/config.h"
 #include "daemon/daemon.h"
 #include "daemon/runsc_netns.h"
 #include "daemon/runtime_oci.h"
@@ -64,6 +65,8 @@ void oci_command(struct op *op, const char *verb, enum command_class class)
                 cmd->params.netns_fd = runsc_netns_fd(c->daemon->runsc_netns);
         cmd->capture_output = cmd->capture_error = true;
         cmd->log_dirfd = c->dirfd;
+        if (op->kind == OP_KILL)
+                cmd->timeout_ns = c->daemon->config->kill_timeout_ns;
         snprintf(cmd->log_name, sizeof(cmd->log_name), "%s.log", op->name);
         command_arg(cmd, rt->name);
         command_arg(cmd, "--root");
