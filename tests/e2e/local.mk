@@ -4,7 +4,7 @@
 check_PROGRAMS += tests/e2e/rpc
 tests_e2e_rpc_SOURCES = tests/e2e/rpc.c
 tests_e2e_rpc_LDADD = $(JANSSON_LIBS)
-EXTRA_DIST += tests/e2e/cri-cases.sh tests/e2e/cri-lib.sh tests/e2e/cri.proto tests/e2e/cri.py tests/e2e/image.sh tests/e2e/lib.sh
+EXTRA_DIST += tests/e2e/cri-cases.sh tests/e2e/cri-lib.sh tests/e2e/cri.proto tests/e2e/cri.py tests/e2e/image.sh tests/e2e/lib.sh tests/e2e/shim_cases.py tests/e2e/shim_client.py
 
 E2E_TESTS =
 E2E_TESTS += tests/e2e/access.sh
@@ -12,6 +12,7 @@ E2E_TESTS += tests/e2e/bad-input.sh
 E2E_TESTS += tests/e2e/checkpoint.sh
 E2E_TESTS += tests/e2e/containerd-cri-crun.sh
 E2E_TESTS += tests/e2e/containerd-cri-runc.sh
+E2E_TESTS += tests/e2e/containerd-shim.sh
 E2E_TESTS += tests/e2e/crash.sh
 E2E_TESTS += tests/e2e/delete-force.sh
 E2E_TESTS += tests/e2e/events.sh

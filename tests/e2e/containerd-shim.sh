@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The contract of a shim without containerd: the stub and the front are driven as containerd 2.3 does it, and as suites do that
+# test shims alone. Each case is in shim_cases.py.
+
+. "$top_srcdir/tests/e2e/lib.sh"
+
+contract() { # RUNTIME
+        local line
+
+        tap_prefix="$1: "
+        while IFS= read -r line; do
+                case $line in
+                "ok "*) ok 0 "${line#ok }" ;;
+                "not ok "*) ok 1 "${line#not ok }" ;;
+                *) note <<<"$line" ;;
+                esac
+        done < <(PATH=$(realpath "$top_builddir"):$PATH SANDBOXD_SOCKET=$SOCKET ROOTFS=$ROOTFS PYTHONDONTWRITEBYTECODE=1 \
+                timeout 240 /usr/bin/python3 "$top_srcdir/tests/e2e/shim_cases.py" "$T/$1" "$NS" "$1" $SHIM_CASES 2>&1 || echo "not ok the cases run")
+        tap_prefix=
+}
+
+# Containers without a cgroupsPath have one of their name at the top. The front is no container's.
+stays() { # RUNTIME
+        find /sys/fs/cgroup -mindepth 2 -maxdepth 2 -type d -name "*-$1-*" -newer "$T/began" 2>/dev/null
+        leftovers | grep -v '(containerd-shim'
+}
+
+nothing_stays() {
+        [ -z "$(stays "$1")" ]
+}
+
+[ -x /usr/bin/python3 ] || skip_all "python3 is not installed"
+e2e_start
+: >"$T/began"
+for RUNTIME in ${RUNTIMES/runsc/}; do
+        contract "$RUNTIME"
+        eventually nothing_stays "$RUNTIME"
+        ok $? "$RUNTIME: nothing is left"
+        stays "$RUNTIME" | note
+done
+rm -rf "/run/containerd/runc/$NS"
+e2e_done
