@@ -16,6 +16,7 @@
 #include "daemon/adopt_record.h"
 #include "daemon/daemon.h"
 #include "daemon/publish.h"
+#include "daemon/runsc_sub.h"
 #include "daemon/runtime.h"
 #include "daemon/runtime_start.h"
 
@@ -119,6 +120,8 @@ static void watch_command(struct adoption *a, struct container *c, const struct 
                 free(i);
                 return;
         }
+        if (strcmp(cmd->kind, op_kind_name(OP_WAIT)) == 0) /* it would wait for the container; we do that ourselves */
+                pidref_kill(&i->watch.pidref, SIGKILL);
         log_info("container %s: waiting for the command %s (pid %u) of the earlier daemon", c->key, cmd->kind,
                  cmd->pid);
         watch_timer_arm(&i->deadline, a->daemon->config->command_timeout_ns);
@@ -229,6 +232,12 @@ static bool find_alive(struct adoption *a, struct process *p)
 
         if (p->ended || !p->pid || p->exit.known) /* known: find_interrupted claimed it */
                 return false;
+        if (process_is_init(p) && runsc_is_sub(p->container)) {
+                p->exit = (struct exit_info){ .known = false, .realtime_ns = clock_realtime_ns() };
+                alive = pidref_open_checked(&ref, p->pid, p->start_time) == 0; /* its sandbox */
+                pidref_close(&ref);
+                return alive;
+        }
         if (reaper_claim(&a->hold, p->pid, &start_time, &p->exit) && start_time == p->start_time)
                 return false;
         p->exit = (struct exit_info){ .known = false, .realtime_ns = clock_realtime_ns() };
@@ -303,12 +312,19 @@ static void decide_exec(struct adoption *a, struct found *f, struct process *p)
         }
 }
 
+static void await_end(struct container *c)
+{
+        if ((c->state == CONTAINER_RUNNING || c->state == CONTAINER_PAUSED) && c->runtime->driver->await)
+                c->runtime->driver->await(c);
+}
+
 static void adopted(struct adoption *a, struct container *c, enum container_state s, bool enter)
 {
         /* the crash was after the record of the new state, and before its event */
         enter |= (s == CONTAINER_CREATED && !c->create_published) ||
                  (s == CONTAINER_RUNNING && !c->init.start_published);
         container_adopt_state(c, s, enter);
+        await_end(c);
         publish_simple(c, EVENT_ADOPTED, "", container_state_name(s));
 }
 
@@ -330,6 +346,7 @@ static void state_known(struct op *op, const struct error *err)
         /* any other: its init has ended, which is seen next */
         c->adopting--;
         container_adopt_state(c, s, s == CONTAINER_RUNNING && !c->init.start_published);
+        await_end(c);
         publish_simple(c, EVENT_ADOPTED, "", container_state_name(s));
 }
 

@@ -159,6 +159,8 @@ static void on_pump(struct deferred *d)
         struct command_queue *q = container_of(d, struct command_queue, pump);
         struct command *c;
 
+        while (q->lanes[COMMAND_WAIT])
+                command_start(lane_take(q, COMMAND_WAIT));
         while ((c = take_urgent(q)) || (c = take_ordinary(q)))
                 command_start(c);
 }
@@ -447,8 +449,9 @@ static int command_try_start(struct command *c)
                 return -1;
 
         spawn_init(&c->spawn, c->queue->loop);
-        reaper_hold(c->queue->reaper, &c->hold);
-        c->held = true;
+        c->held = c->class != COMMAND_WAIT;
+        if (c->held)
+                reaper_hold(c->queue->reaper, &c->hold);
         r = spawn_start(&c->spawn, c->queue->reaper, &c->params, on_spawn_ready, on_spawn_exit);
         if (r < 0)
                 return fail_step(c, "create a process", r);
@@ -467,7 +470,7 @@ static void command_start(struct command *c)
                 loop_defer(&c->finish);
                 return;
         }
-        if (timeout)
+        if (timeout && c->class != COMMAND_WAIT)
                 watch_timer_arm(&c->deadline, timeout);
         if (c->on_started)
                 c->on_started(c);
@@ -509,6 +512,8 @@ static void command_forget(struct command *c)
 {
         if (c->queued)
                 lane_remove(c->queue, c);
+        if (c->running && c->class == COMMAND_WAIT && !c->exited)
+                spawn_kill(&c->spawn, SIGKILL);
         if (c->running)
                 spawn_abandon(&c->spawn);
         leave_running(c);

@@ -15,7 +15,17 @@
 #include "base/spawn.h"
 #include "proto/codec.h"
 
-enum command_class { COMMAND_KILL, COMMAND_DELETE, COMMAND_CONTROL, COMMAND_QUERY, COMMAND_CREATE, COMMAND_CLASS_N };
+/* WAIT: as long as what it waits for; beside all the others, with neither a deadline nor a hold on statuses, and killed
+ * rather than left behind. */
+enum command_class {
+        COMMAND_KILL,
+        COMMAND_DELETE,
+        COMMAND_CONTROL,
+        COMMAND_QUERY,
+        COMMAND_CREATE,
+        COMMAND_WAIT,
+        COMMAND_CLASS_N
+};
 
 struct command;
 struct command_queue;

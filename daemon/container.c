@@ -15,7 +15,7 @@
 #include "daemon/actions.h"
 #include "daemon/daemon.h"
 #include "daemon/keeper_link.h"
-#include "daemon/runtime.h"
+#include "daemon/runsc_sub.h"
 
 static const char *const wanted_names[WANTED_N] = {
         [WANTED_RUN] = "run",
@@ -287,7 +287,6 @@ static void process_explain(struct process *p)
 void process_ended(struct process *p, const struct exit_info *info)
 {
         struct container *c = p->container;
-        struct daemon *d = c->daemon;
 
         if (p->ended)
                 return;
@@ -305,11 +304,13 @@ void process_ended(struct process *p, const struct exit_info *info)
         loop_defer(&c->kick); /* also where the table only remembers it */
         /* also where it was too early for a transition; only then may the keeper forget it, and the zombie be reaped */
         container_persist_now(c);
-        keeper_link_forget(d->keeper, p->pid, p->start_time);
+        if (!process_is_init(p) || !runsc_is_sub(c)) /* that is its sandbox's */
+                keeper_link_forget(c->daemon->keeper, p->pid, p->start_time);
         process_keep(p);
         if (p->pid_file[0])
                 unlinkat(c->dirfd, p->pid_file, 0);
         p->pid_file[0] = '\0';
+        runtime_process_ended(p);
 }
 
 /* --- the record --- */

@@ -90,7 +90,7 @@ static int understand_spec(struct container *c, struct op *op, struct error *err
         c->rootfs = rootfs;
         c->cgroups_path = c->spec->cgroups_path;
         c->private_pid_ns = c->spec->private_pid_ns;
-        c->sandbox_id = runtime_sandbox_id(c->spec, c->params->id);
+        c->sandbox_id = runtime_sandbox_id(c->runtime, c->spec, c->params->id);
         return 0;
 }
 
@@ -205,6 +205,8 @@ static void enter_running(struct container *c, struct happening *h)
                 publish_start(&c->init);
                 container_persist(c);
         }
+        if (c->runtime->driver->await)
+                c->runtime->driver->await(c);
         if (c->start_request)
                 request_reply(&c->start_request, &res);
         if (c->previous == CONTAINER_RESUMING) {

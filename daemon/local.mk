@@ -104,6 +104,7 @@ libdaemon_la_SOURCES += daemon/methods.c
 libdaemon_la_SOURCES += daemon/publish.c daemon/publish.h
 libdaemon_la_SOURCES += daemon/runsc_control.c daemon/runsc_control.h
 libdaemon_la_SOURCES += daemon/runsc_netns.c daemon/runsc_netns.h
+libdaemon_la_SOURCES += daemon/runsc_sub.c daemon/runsc_sub.h
 libdaemon_la_SOURCES += daemon/runtime.c daemon/runtime.h
 libdaemon_la_SOURCES += daemon/settle.c
 libdaemon_la_SOURCES += daemon/runtime_oci.c daemon/runtime_oci.h

@@ -16,14 +16,10 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/runsc_netns.h"
+#include "daemon/runsc_sub.h"
 #include "daemon/runtime_oci.h"
 #include "daemon/spec_urpc.h"
 #include "daemon/stats.h"
-
-bool runsc_is_sub(const struct container *c)
-{
-        return strcmp(c->sandbox_id, c->params->id) != 0;
-}
 
 /* --- connecting --- */
 
@@ -84,7 +80,7 @@ int runsc_connect(struct container *c)
 
 /* --- asking --- */
 
-bool runsc_ask(struct op *op, const char *text, urpc_done_fn done)
+bool runsc_ask(struct op *op, const char *text, uint64_t timeout_ns, urpc_done_fn done)
 {
         int fd = text ? runsc_connect(op->container) : -ENOMEM;
 
@@ -94,7 +90,7 @@ bool runsc_ask(struct op *op, const char *text, urpc_done_fn done)
                 urpc_init(&op->urpc, op->container->daemon->loop);
         op->urpc_used = true;
         urpc_open(&op->urpc, fd);
-        urpc_call(&op->urpc, text, strlen(text), NULL, 0, RUNSC_CALL_NS, done);
+        urpc_call(&op->urpc, text, strlen(text), NULL, 0, timeout_ns, done);
         return true;
 }
 
@@ -114,7 +110,7 @@ bool runsc_no_reply(const struct urpc_reply *reply, struct error *err)
 
 static void ask_or(struct op *op, const char *text, urpc_done_fn done)
 {
-        if (!runsc_ask(op, text, done))
+        if (!runsc_ask(op, text, RUNSC_CALL_NS, done))
                 op->other(op);
 }
 
@@ -154,7 +150,7 @@ static bool begin_kill(struct op *op)
         return runsc_ask(op,
                          spec_urpc_signal(op->arena, op->container->params->id, op->signal,
                                           process_is_init(p) ? 0 : p->internal_pid, mode),
-                         kill_replied);
+                         RUNSC_CALL_NS, kill_replied);
 }
 
 /* --- processes --- */
@@ -200,7 +196,7 @@ static void ps_replied(struct urpc *u, struct urpc_reply *reply)
 static bool begin_ps(struct op *op)
 {
         return runsc_ask(op, spec_urpc_str(op->arena, "containerManager.Processes", op->container->params->id),
-                         ps_replied);
+                         RUNSC_CALL_NS, ps_replied);
 }
 
 /* --- statistics --- */
@@ -214,11 +210,11 @@ static uint64_t part(uint64_t whole, const struct spec_urpc_cpu *cpu)
  * the sandbox says; limits, throttling and OOM kills are the host's; memory in use and processes are the sandbox's. */
 static void add_host(struct op *op, const struct spec_urpc_cpu *cpu)
 {
-        struct container *c = op->container;
+        struct cgroup *cgroup = runsc_cgroup(op->container);
         struct stats_result *s = &op->stats, host = { .owner = "", .ns = "", .id = "" };
         struct error err = ERROR_NULL;
 
-        if (!c->cgroup || stats_read(c->cgroup, 0, op->arena, &host, &err) < 0 || !host.cpu_total_ns) {
+        if (!cgroup || stats_read(cgroup, 0, op->arena, &host, &err) < 0 || !host.cpu_total_ns) {
                 s->cpu_total_ns = spec_urpc_cpu_share(cpu, 0, false);
                 return;
         }
@@ -270,7 +266,7 @@ static bool begin_stats(struct op *op)
                          op->container->control.event_takes_null
                                  ? spec_urpc_null(op->arena, method)
                                  : spec_urpc_str(op->arena, method, op->container->params->id),
-                         stats_replied);
+                         RUNSC_CALL_NS, stats_replied);
 }
 
 bool runsc_control_begin(struct op *op, void (*other)(struct op *op))

@@ -18,11 +18,10 @@
 int runsc_connect(struct container *c);
 /* The text of runsc's state file of the container, from the heap; NULL: none. */
 char *runsc_state_text(const struct container *c, size_t *ret_len);
-/* Is it in the sandbox of another one? */
-bool runsc_is_sub(const struct container *c);
 
-/* Sends a request of op and closes the connection when the reply is there. False: the sandbox cannot be asked. */
-bool runsc_ask(struct op *op, const char *text, urpc_done_fn done);
+/* Sends a request of op (timeout_ns 0: none) and closes the connection when the reply is there. False: the sandbox
+ * cannot be asked. */
+bool runsc_ask(struct op *op, const char *text, uint64_t timeout_ns, urpc_done_fn done);
 /* A reply that is none: fills in err. False: there is a reply. */
 bool runsc_no_reply(const struct urpc_reply *reply, struct error *err);
 

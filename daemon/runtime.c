@@ -21,6 +21,7 @@ static const char *const op_names[OP_N] = {
         [OP_CHECKPOINT] = "checkpoint", [OP_DELETE] = "delete", [OP_CLEAN] = "clean",
         [OP_STATE] = "state",           [OP_PIDS] = "pids",     [OP_PS] = "ps",
         [OP_STATS] = "stats",
+        [OP_WAIT] = "wait",
 };
 
 const char *op_kind_name(enum op_kind kind)
@@ -362,7 +363,21 @@ int runtime_for(struct runtime **ret, struct daemon *d, const struct create_para
         return 0;
 }
 
-const char *runtime_sandbox_id(const struct spec *spec, const char *id)
+/* runsc's rule: only who says that it is a container of a pod joins the sandbox that another one has made. */
+static bool makes_sandbox(const struct spec *spec)
+{
+        static const char *const keys[] = { "io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+                const char *v = spec_annotation(spec, keys[i]);
+
+                if (v && *v)
+                        return strcmp(v, "container") != 0;
+        }
+        return true;
+}
+
+const char *runtime_sandbox_id(const struct runtime *rt, const struct spec *spec, const char *id)
 {
         static const char *const keys[] = {
                 "io.kubernetes.cri.sandbox-id",
@@ -370,6 +385,8 @@ const char *runtime_sandbox_id(const struct spec *spec, const char *id)
                 "io.containerd.runc.v2.group",
         };
 
+        if (rt->driver == &runtime_runsc && makes_sandbox(spec))
+                return id;
         for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
                 const char *v = spec_annotation(spec, keys[i]);
 

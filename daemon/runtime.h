@@ -29,6 +29,7 @@ enum op_kind {
         OP_PIDS,
         OP_PS,
         OP_STATS,
+        OP_WAIT,       /* for the end of an init that is no process of the host */
         OP_N
 };
 const char *op_kind_name(enum op_kind kind);
@@ -55,6 +56,7 @@ struct op {
         struct pids_result pids;
         struct ps_result ps;
         struct stats_result stats;
+        struct exit_info exit; /* WAIT */
         /* the driver's */
         struct command command;
         bool command_used, recorded, waiting;
@@ -73,11 +75,16 @@ struct op {
 
 struct runtime_driver {
         const char *type;
+        bool shares_sandboxes; /* a container may join the sandbox of another one: see runsc_sub.h */
         void (*begin)(struct op *op);
         void (*cancel)(struct op *op); /* done comes soon, with CANCELLED unless it was done */
         /* SIGKILL to every process of the container that is left. Returns how many there may still be: 0 when all have
          * gone. */
         int (*kill_rest)(struct container *c);
+        /* May be NULL. The container runs: where its init is no process that can be watched, its end is waited for. */
+        void (*await)(struct container *c);
+        /* May be NULL. Its init has ended: what can only end with it does. */
+        void (*ended)(struct container *c);
 };
 
 struct runtime {
@@ -89,6 +96,14 @@ struct runtime {
         const struct runtime_driver *driver;
         struct arena *arena;
 };
+
+static inline _unused_ void runtime_process_ended(struct process *p)
+{
+        struct container *c = p->container;
+
+        if (process_is_init(p) && c->runtime && c->runtime->driver->ended)
+                c->runtime->driver->ended(c);
+}
 
 extern const struct runtime_driver runtime_oci;   /* runc, crun and what is like them */
 extern const struct runtime_driver runtime_runsc; /* gVisor by its CLI */
@@ -115,6 +130,6 @@ void op_cancel(struct op *op);
 struct op *op_find(struct container *c, enum op_kind kind); /* or NULL */
 struct op *op_free(struct op *op);
 /* The pod that a spec says it is in, or the container's own id. */
-const char *runtime_sandbox_id(const struct spec *spec, const char *id);
+const char *runtime_sandbox_id(const struct runtime *rt, const struct spec *spec, const char *id);
 /* For drivers: the op is done, at the end of this round. err NULL: success. */
 void op_finish(struct op *op, const struct error *err);

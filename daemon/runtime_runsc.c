@@ -21,7 +21,9 @@
 #include "daemon/daemon.h"
 #include "daemon/runsc_control.h"
 #include "daemon/runsc_netns.h"
+#include "daemon/runsc_sub.h"
 #include "daemon/runtime_oci.h"
+#include "daemon/runtime_start.h"
 #include "daemon/stats.h"
 
 static void finish_failed(struct op *op, const struct command_result *res)
@@ -66,7 +68,8 @@ static void begin_kill(struct op *op)
         struct process *p = op->process;
         struct error err = ERROR_NULL;
 
-        if (!p || p->ended || !p->pid || (op->signal == SIGKILL && process_is_init(p))) {
+        if (!p || p->ended || !p->pid ||
+            (op->signal == SIGKILL && process_is_init(p) && !runsc_is_sub(op->container))) {
                 oci_kill_by_pidfd(op);
                 return;
         }
@@ -267,6 +270,15 @@ static void begin_cli(struct op *op)
         case OP_STATS:
                 begin_simple(op, "events", COMMAND_QUERY, "--stats", NULL, stats_done);
                 break;
+        case OP_START:
+                if (runsc_is_sub(op->container))
+                        start_begin(op);
+                else
+                        oci_begin(op);
+                break;
+        case OP_WAIT:
+                runsc_sub_wait(op);
+                break;
         case OP_DELETE:
                 forget_pause(op->container);
                 oci_begin(op);
@@ -281,6 +293,11 @@ static void begin_cli(struct op *op)
 /* The sandbox is asked itself; else runsc's command line is. */
 static void begin_any(struct op *op)
 {
+        const struct process *p = op->process;
+
+        if (op->kind == OP_KILL && p && !p->ended && process_is_init(p) && runsc_is_sub(op->container) &&
+            runsc_sub_kill_unstarted(op))
+                return;
         if (!runsc_control_begin(op, begin_cli))
                 begin_cli(op);
 }
@@ -338,7 +355,10 @@ static int runsc_kill_rest(struct container *c)
 
 const struct runtime_driver runtime_runsc = {
         .type = "runsc",
+        .shares_sandboxes = true,
         .begin = runsc_begin,
         .cancel = runsc_cancel,
         .kill_rest = runsc_kill_rest,
+        .await = runsc_sub_await,
+        .ended = runsc_sandbox_ended,
 };

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/lifecycle.h"
+#include "daemon/runsc_sub.h"
 #include "daemon/runtime_oci.h"
 #include "daemon/runtime_start.h"
 #include "daemon/stats.h"
@@ -29,6 +30,8 @@ static void oom_seen(struct oom_watch *w, const struct oom_info *info)
         struct happening h = { .oom = info };
 
         container_event(c, CEV_OOM, &h);
+        if (c->runtime->driver == &runtime_runsc)
+                runsc_sandbox_oom(c, info);
 }
 
 void start_watch_oom(struct container *c)
@@ -123,6 +126,8 @@ static int process_made(struct op *op, struct error *err)
         if (op->kind == OP_EXEC && c->runtime->driver == &runtime_runsc && read_pid_file(op, name, &inner, NULL) == 0)
                 p->internal_pid = (uint32_t)inner;
         unlinkat(c->dirfd, name, 0);
+        if (op->kind != OP_EXEC && runsc_is_sub(c))
+                return runsc_sub_made(c, pid, err);
         take_process(op, pid);
         if (op->kind == OP_EXEC || op->process->ended)
                 return 0;
@@ -144,7 +149,7 @@ static void start_done(struct command *cmd, const struct command_result *res)
                 error_set(&err, REASON_INTERNAL, "the process has gone");
         else if (!res->ok)
                 command_error(res, op_kind_name(op->kind), &err);
-        else
+        else if (op->kind != OP_START)
                 process_made(op, &err);
         op_finish(op, error_is_set(&err) ? &err : NULL);
 }
@@ -203,6 +208,14 @@ static int exec_arguments(struct op *op, struct error *err)
         return 0;
 }
 
+/* What joins a sandbox gets its stdio when it is started; but a terminal when it is created. */
+static bool takes_stdio(const struct op *op)
+{
+        if (op->kind == OP_EXEC || !runsc_is_sub(op->container))
+                return true;
+        return (op->kind == OP_START) != op->process->paths.terminal;
+}
+
 static void run(struct op *op)
 {
         struct container *c = op->container;
@@ -210,12 +223,20 @@ static void run(struct op *op)
         struct command *cmd = &op->command;
         struct error err = ERROR_NULL;
 
-        oci_command(op, op_kind_name(op->kind), op->kind == OP_EXEC ? COMMAND_CONTROL : COMMAND_CREATE);
-        /* the stdio is the process's own; the runtime's words are in its log */
-        cmd->capture_output = cmd->capture_error = false;
-        for (int i = 0; i < 3; i++)
-                cmd->params.stdio[i] = io->child[i];
-        cmd->on_ready = start_ready;
+        oci_command(op, op_kind_name(op->kind),
+                    op->kind == OP_EXEC || op->kind == OP_START ? COMMAND_CONTROL : COMMAND_CREATE);
+        if (takes_stdio(op)) {
+                /* the stdio is the process's own; the runtime's words are in its log */
+                cmd->capture_output = cmd->capture_error = false;
+                for (int i = 0; i < 3; i++)
+                        cmd->params.stdio[i] = io->child[i];
+                cmd->on_ready = start_ready;
+        }
+        if (op->kind == OP_START) {
+                command_arg(cmd, c->params->id);
+                oci_submit(op, start_done);
+                return;
+        }
         if (op->kind != OP_EXEC) {
                 create_arguments(op);
         } else if (exec_arguments(op, &err) < 0) {
@@ -235,7 +256,7 @@ static void run(struct op *op)
 static void stdio_is_ready(struct stdio *s, const struct error *err)
 {
         struct process *p = container_of(s, struct process, stdio);
-        enum op_kind kinds[] = { OP_CREATE, OP_RESTORE };
+        static const enum op_kind kinds[] = { OP_CREATE, OP_RESTORE, OP_START };
         struct op *op = NULL;
 
         if (!process_is_init(p)) {
@@ -260,7 +281,9 @@ void start_begin(struct op *op)
         const char *console = arena_printf(op->arena, "%s/c/%llx", record_store_root(c->daemon->store),
                                            (unsigned long long)++c->daemon->serial);
 
-        if (stdio_prepare(&op->process->stdio, &op->process->paths, console, stdio_is_ready, &err) < 0) {
+        if (!takes_stdio(op))
+                run(op);
+        else if (stdio_prepare(&op->process->stdio, &op->process->paths, console, stdio_is_ready, &err) < 0) {
                 op_finish(op, &err);
                 return;
         }

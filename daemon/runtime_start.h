@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* create, restore and exec: the commands that leave a process behind. */
+/* create, restore and exec: the commands that leave a process behind; and the start of what joins a sandbox. */
 
 #include "daemon/runtime.h"
 

@@ -56,5 +56,7 @@ int spec_pids_parse(const char *text, size_t len, struct arena *a, uint32_t **re
 /* "status" and "pid" of `runtime state`. */
 int spec_state_parse(const char *text, size_t len, struct arena *a, const char **ret_status, int64_t *ret_pid,
                      struct error *err);
+/* "exitStatus" of `runsc wait`: as a shell counts, 128 + signal. */
+int spec_wait_parse(const char *text, size_t len, uint32_t *ret, struct error *err);
 /* The "data" of `runsc events --stats` / `runc events --stats` into a stats_result (what is there). */
 int spec_stats_parse(const char *text, size_t len, struct arena *a, struct stats_result *ret, struct error *err);

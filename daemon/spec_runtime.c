@@ -161,6 +161,23 @@ int spec_state_parse(const char *text, size_t len, struct arena *a, const char *
         return 0;
 }
 
+int spec_wait_parse(const char *text, size_t len, uint32_t *ret, struct error *err)
+{
+        _cleanup_(json_decrefp) json_t *value =
+                spec_load(text, len, REASON_RUNTIME_FAILED, "the runtime's exit status", err);
+        struct spec_node root = { .name = "the runtime's exit status",
+                                  .value = value,
+                                  .reason = REASON_RUNTIME_FAILED };
+        json_int_t status = -1;
+
+        if (!value || spec_is_object(&root, err) < 0 || spec_get_int(&root, "exitStatus", 0, 255, &status, err) < 0)
+                return -1;
+        if (status < 0)
+                return spec_missing(&root, "exitStatus", "a number from 0 to 255", err);
+        *ret = (uint32_t)status;
+        return 0;
+}
+
 /* --- statistics --- */
 static uint64_t limit_or_zero(uint64_t limit)
 {

@@ -207,8 +207,11 @@ void stdio_take(struct stdio *s, struct spawn_ready *ready)
                 if (s->closed_stdin)
                         console_close_stdin(s->console);
         } else {
-                if (!s->closed_stdin)
-                        s->stdin_writer = TAKE_FD(ready->kept[0]);
+                /* there are some already if an earlier daemon had created it, and this one starts it (runsc_sub.h) */
+                fd_close(s->stdin_writer);
+                fd_close(s->keep_out);
+                fd_close(s->keep_err);
+                s->stdin_writer = s->closed_stdin ? -1 : TAKE_FD(ready->kept[0]);
                 s->keep_out = TAKE_FD(ready->kept[1]);
                 s->keep_err = TAKE_FD(ready->kept[2]);
         }

@@ -93,6 +93,15 @@ one_is_stopped() {
         [ "$(sandboxd_has '.process.status == "stopped"')" = 1 ]
 }
 
+# Its init is not the first in its pid namespace, so that its end does not end the rest by itself.
+the_shared_pids() {
+        container web shared '{linux: {security_context: {namespace_options: {pid: "POD"}}}}' sh -c 'sleep 8765 & sleep 0.2; exit 6'
+        is "$(how_ended shared)" "6 Error" "one in the pod's pid namespace"
+        grep -ls "$PARENT/${ids[shared]}" /proc/[0-9]*/cgroup
+        is "$?" 1 "leaves no process behind"
+        remove_container shared
+}
+
 the_restart_of_containerd() {
         container web ends "$VOL" sh -c 'until [ -e /vol/end ]; do sleep 0.05; done; exit 9'
         container web later "$VOL" sh -c 'until [ -e /vol/end ]; do sleep 0.05; done; sleep 2; exit 8'

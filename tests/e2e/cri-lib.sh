@@ -16,7 +16,7 @@ CD=$T/cd
 IMAGE=example.com/box:1
 PARENT=/sandboxd/$NS/pod
 containerd_pid=
-declare -A pods ids # name to id
+declare -A pods ids configs # name to id; name to configuration of a pod
 
 # --- containerd ---
 
@@ -100,12 +100,12 @@ cri_must() { # METHOD [JSON]
 
 # A pod in the host's network, whose containers share nothing more than they must.
 pod() { # NAME [JSON to be merged into its configuration]
-        pod_config=$(jq -nc --arg name "$1" --arg ns "$NS" --arg log "$T/logs/$1" --arg parent "$PARENT" '{
+        configs[$1]=$(jq -nc --arg name "$1" --arg ns "$NS" --arg log "$T/logs/$1" --arg parent "$PARENT" '{
                 metadata: {name: $name, uid: ($ns + $name), namespace: $ns}, log_directory: $log,
                 linux: {cgroup_parent: $parent, security_context: {namespace_options: {network: "NODE", pid: "CONTAINER"}}}
         } * ('"${2:-{\}}"')')
         mkdir -p "$T/logs/$1"
-        cri_must RunPodSandbox '{"config": '"$pod_config"', "runtime_handler": "'"$RUNTIME"'"}' || return
+        cri_must RunPodSandbox '{"config": '"${configs[$1]}"', "runtime_handler": "'"$RUNTIME"'"}' || return
         pods[$1]=$(answer .pod_sandbox_id)
 }
 
@@ -113,8 +113,8 @@ create_container() { # POD NAME JSON-to-be-merged ARG...
         local pod=$1 name=$2 config
 
         config=$(jq -nc --arg name "$name" --arg image "$IMAGE" '{metadata: {name: $name}, image: {image: $image},
-                command: $ARGS.positional, log_path: ($name + ".log"), linux: {}} * ('"${3:-{\}}"')' --args -- "${@:4}")
-        cri_must CreateContainer '{"pod_sandbox_id": "'"${pods[$pod]}"'", "config": '"$config"', "sandbox_config": '"$pod_config"'}' || return
+                command: $ARGS.positional, log_path: ($name + ".log"), linux: {security_context: {namespace_options: {network: "NODE", pid: "CONTAINER"}}}} * ('"${3:-{\}}"')' --args -- "${@:4}")
+        cri_must CreateContainer '{"pod_sandbox_id": "'"${pods[$pod]}"'", "config": '"$config"', "sandbox_config": '"${configs[$pod]}"'}' || return
         ids[$name]=$(answer .container_id)
 }
 
@@ -173,12 +173,12 @@ front_pids() {
         jq -r '.fronts[].pid' "$ROOT"/outbox/* 2>/dev/null
 }
 
-# As in lib.sh, but for containerd's fronts, which stay, and the pods' parent.
+# As in lib.sh, but for containerd's fronts, runsc's namespace and the pods' parent, which stay.
 cri_leftovers() {
         local front
 
         front=$(front_pids | paste -sd'|')
-        leftovers | grep -Ev "^process (${front:-none}) |/sandboxd/$NS/pod\$"
+        leftovers | grep -Ev "^process (${front:-none}) |/sandboxd/$NS/pod\$|/netns/runsc\$"
         find "$CD/state/io.containerd.runtime.v2.task" -mindepth 2 -maxdepth 2 2>/dev/null | sed 's/^/bundle /'
 }
 

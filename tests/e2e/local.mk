@@ -13,6 +13,7 @@ E2E_TESTS += tests/e2e/checkpoint.sh
 E2E_TESTS += tests/e2e/containerd-cri-crun.sh
 E2E_TESTS += tests/e2e/containerd-cri-runc.sh
 E2E_TESTS += tests/e2e/containerd-shim.sh
+E2E_TESTS += tests/e2e/containerd-cri-runsc.sh
 E2E_TESTS += tests/e2e/crash.sh
 E2E_TESTS += tests/e2e/delete-force.sh
 E2E_TESTS += tests/e2e/events.sh

@@ -362,6 +362,23 @@ static void states(void **state)
         assert_int_equal(spec_state_parse("", 0, arena, &status, &pid, &err), -1);
 }
 
+static void the_status_of_wait(void **state)
+{
+        static const char good[] = "{\"id\":\"c1\",\"exitStatus\":42}\n", none[] = "{\"id\":\"c1\"}";
+        static const char big[] = "{\"exitStatus\":256}", text[] = "{\"exitStatus\":\"0\"}";
+        struct error err = ERROR_NULL;
+        uint32_t status = 7;
+
+        assert_int_equal(spec_wait_parse(good, strlen(good), &status, &err), 0);
+        assert_int_equal(status, 42);
+        assert_int_equal(spec_wait_parse(none, strlen(none), &status, &err), -1);
+        assert_int_equal(err.reason, REASON_RUNTIME_FAILED);
+        assert_int_equal(spec_wait_parse(big, strlen(big), &status, &err), -1);
+        assert_int_equal(spec_wait_parse(text, strlen(text), &status, &err), -1);
+        assert_int_equal(spec_wait_parse("", 0, &status, &err), -1);
+        assert_int_equal(status, 42);
+}
+
 static void stats_of_runc(void **state)
 {
         size_t len;
@@ -443,6 +460,7 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
         const struct CMUnitTest tests[] = {
                 TEST(a_whole_spec),
+                TEST(the_status_of_wait),
                 TEST(nothing_asked_for),
                 TEST(refusals_say_where),
                 TEST(messages_stay_text),
