@@ -93,6 +93,7 @@ libshim_la_SOURCES = \
 	client/shim/metrics_v2.c \
 	client/shim/options.c client/shim/options.h \
 	client/shim/options_file.c client/shim/options_file.h \
+	client/shim/place.c client/shim/place.h \
 	client/shim/rpc.c client/shim/rpc.h \
 	client/shim/shim.h \
 	client/shim/start.c \

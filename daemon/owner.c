@@ -104,7 +104,7 @@ static size_t n_containers(const struct owner *o, const char *ns)
 
 static void answer(struct front *f, const struct error *err)
 {
-        struct owner_attach_result res = { .address = f->address };
+        struct owner_attach_result res = { .address = f->address, .pid = (uint32_t)f->pid };
         struct request *req, *tmp, *list = f->attaching;
 
         f->attaching = NULL;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/fd.h"
+#include "client/shim/place.h"
 #include "client/shim/shim.h"
 #include "client/shim/stub.h"
 #include "proto/proto.h"
@@ -56,6 +57,27 @@ static Shim__BootstrapParams *parse_bootstrap(const struct buf *in, const struct
                 return p;
         shim__bootstrap_params__free_unpacked(p, NULL);
         return NULL;
+}
+
+/* In the cgroup that the options name: they are on standard input, or an extension of what is there. 0 or -1. */
+static int place(pid_t front, const struct buf *in, const Shim__BootstrapParams *bootstrap)
+{
+        Shim__Any *any = bootstrap || !buf_len(in) ? NULL : shim__any__unpack(NULL, buf_len(in), buf_head(in));
+        _cleanup_(freep) char *cgroup = any ? place_cgroup_of(any) : NULL;
+        int r;
+
+        for (size_t i = 0; bootstrap && !cgroup && i < bootstrap->n_extensions; i++)
+                if (bootstrap->extensions[i]->value)
+                        cgroup = place_cgroup_of(bootstrap->extensions[i]->value);
+        shim__any__free_unpacked(any, NULL);
+        if (front <= 1)
+                return 0;
+        place_oom_score(front);
+        r = cgroup ? place_in_cgroup(front, cgroup) : 0;
+        if (r < 0)
+                stub_fail("cannot put the shim into the cgroup %s (ShimCgroup of its options): %s", cgroup,
+                          strerrordesc_np(-r));
+        return r;
 }
 
 /* Where containerd takes events. The memory is static: there is one. */
@@ -116,6 +138,14 @@ static int answer(const struct stub *s, const char *path, bool json)
         return fflush(stdout) == 0 ? 0 : 1;
 }
 
+static int attached(const struct stub *s, const struct owner_attach_result *to, const struct buf *in,
+                    const Shim__BootstrapParams *bootstrap)
+{
+        if (place((pid_t)to->pid, in, bootstrap) < 0)
+                return 1;
+        return answer(s, to->address, bootstrap);
+}
+
 int stub_start(const struct shim_args *args)
 {
         _cleanup_(buf_deinit) struct buf in = BUF_NULL;
@@ -138,7 +168,7 @@ int stub_start(const struct shim_args *args)
                 r = stub_fail("%s%s", reply.message,
                               reply.reason == REASON_UNAVAILABLE ? ": is sandboxd running?" : "");
         else
-                r = answer(&s, ((const struct owner_attach_result *)reply.result)->address, bootstrap);
+                r = attached(&s, reply.result, &in, bootstrap);
         sandboxd_reply_clear(&reply);
         shim__bootstrap_params__free_unpacked(bootstrap, NULL);
         stub_deinit(&s);

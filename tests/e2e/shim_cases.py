@@ -65,6 +65,29 @@ def start_and_delete():
 
 
 @case
+def shim_cgroup():
+    name = f"{NS}-shim"
+    tops = [d for d in ("/sys/fs/cgroup/devices", "/sys/fs/cgroup/memory") if os.path.isdir(d)] or ["/sys/fs/cgroup"]
+    for top in tops:
+        os.mkdir(f"{top}/{name}")
+    try:
+        with bundle("cg", IDLE) as b:
+            options = {1: {1: OPTIONS, 2: encode({3: "/" + name})}}
+            b.connection = Connection(json.loads(b.shim("start", data=b.params() + encode({8: options})).stdout)["address"])
+            pid = number(b.call("Connect"), 1)
+            for top in tops:
+                ok(str(pid) in Path(f"{top}/{name}/cgroup.procs").read_text().split(), f"ShimCgroup: the shim is there, in {top}")
+                Path(f"{top}/cgroup.procs").write_text(str(pid))
+            equal(Path(f"/proc/{pid}/oom_score_adj").read_text(), f"{int(Path('/proc/self/oom_score_adj').read_text()) + 1}\n",
+                  "its OOM score is one more than that of its parent")
+            done = b.shim("start", data=encode({1: OPTIONS, 2: encode({3: "/no/such/cgroup"})}))
+            ok(done.returncode != 0 and b"/no/such/cgroup" in done.stdout + done.stderr, "a ShimCgroup that does not exist is an error")
+    finally:
+        for top in tops:
+            os.rmdir(f"{top}/{name}")
+
+
+@case
 def both_services():
     with bundle("v3", ["sh", "-c", "exit 42"]) as b:
         b.start_shim().task = "containerd.task.v3.Task"
