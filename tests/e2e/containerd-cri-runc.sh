@@ -12,6 +12,7 @@ the_stats
 the_update
 the_oom
 the_exit_codes
+the_terminal
 the_shared_pids
 the_restart_of_containerd
 the_kill_of_sandboxd

@@ -71,6 +71,7 @@ the_oom_of_the_sandbox
 the_execs
 the_stats
 the_exit_codes
+the_terminal
 the_restart_of_containerd
 the_kill_of_sandboxd
 the_end

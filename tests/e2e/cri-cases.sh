@@ -93,12 +93,20 @@ one_is_stopped() {
         [ "$(sandboxd_has '.process.status == "stopped"')" = 1 ]
 }
 
+the_terminal() {
+        container web terminal '{tty: true, stdin: true}' sh -c '[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo a terminal; exit 4'
+        is "$(how_ended terminal)" "4 Error" "one with a terminal ends"
+        eventually log_has web terminal stdout "a terminal.*"
+        ok $? "which it had for all three, and what it says is in the log"
+        remove_container terminal
+}
+
 # Its init is not the first in its pid namespace, so that its end does not end the rest by itself.
 the_shared_pids() {
         container web shared '{linux: {security_context: {namespace_options: {pid: "POD"}}}}' sh -c 'sleep 8765 & sleep 0.2; exit 6'
         is "$(how_ended shared)" "6 Error" "one in the pod's pid namespace"
-        grep -ls "$PARENT/${ids[shared]}" /proc/[0-9]*/cgroup
-        is "$?" 1 "leaves no process behind"
+        eventually eval '! grep -qs "$PARENT/${ids[shared]}" /proc/[0-9]*/cgroup'
+        ok $? "leaves no process behind"
         remove_container shared
 }
 

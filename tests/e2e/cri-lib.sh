@@ -225,7 +225,8 @@ cri_start() { # RUNTIME
         # shellcheck disable=SC2153 # set by coproc
         exec {cri_in}>&"${CRI[1]}" {cri_out}<&"${CRI[0]}"
         launch_containerd
-        oci_image "$ROOTFS" "$IMAGE" "$CD/image.tar" sleep 1000000 && ctr images import --snapshotter native "$CD/image.tar" >/dev/null
+        # what it says is the pause of pods too: a shell reaps whatever is left to it
+        oci_image "$ROOTFS" "$IMAGE" "$CD/image.tar" sh -c 'sleep 1000000; :' && ctr images import --snapshotter native "$CD/image.tar" >/dev/null
         ok $? "the image is imported"
         eventually eval 'cri ImageStatus '"'"'{"image": {"image": "'$IMAGE'"}}'"'"' && [ "$(answer .image.id)" != null ]'
         ok $? "and seen by the CRI"
