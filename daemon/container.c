@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <utlist.h>
 #include "base/clock.h"
 #include "base/fd.h"
@@ -16,6 +15,7 @@
 #include "daemon/daemon.h"
 #include "daemon/keeper_link.h"
 #include "daemon/runsc_sub.h"
+#include "daemon/runtime_start.h"
 
 static const char *const wanted_names[WANTED_N] = {
         [WANTED_RUN] = "run",
@@ -307,9 +307,6 @@ void process_ended(struct process *p, const struct exit_info *info)
         if (!process_is_init(p) || !runsc_is_sub(c)) /* that is its sandbox's */
                 keeper_link_forget(c->daemon->keeper, p->pid, p->start_time);
         process_keep(p);
-        if (p->pid_file[0])
-                unlinkat(c->dirfd, p->pid_file, 0);
-        p->pid_file[0] = '\0';
         runtime_process_ended(p);
 }
 
@@ -501,10 +498,13 @@ void container_persist_now(struct container *c)
         struct error err = ERROR_NULL;
 
         deferred_cancel(&c->persist);
-        if (c->dirfd >= 0 && container_save(c, &err) < 0)
-                daemon_warn(c->daemon, c,
-                            "%s: the container goes on, but a restart of the daemon may not know its last state",
-                            err.message);
+        if (c->dirfd < 0)
+                return;
+        if (container_save(c, &err) < 0) {
+                daemon_warn(c->daemon, c, "%s: the next daemon may not know its last state", err.message);
+                return;
+        }
+        start_drop_pid_files(c);
 }
 
 void container_persist_if_due(struct container *c)

@@ -39,7 +39,7 @@ struct process {
         uint32_t internal_pid;       /* inside a runsc sandbox; 0: not known */
         struct exit_info exit;
         bool ended;                  /* exit is filled in */
-        char pid_file[64];           /* of the command that made it, in the container's directory; removed at its end */
+        char pid_file[64];           /* in the container's directory, until the record has the pid */
         bool start_published, exit_published;
         uint64_t started_at, exited_at; /* real time, ns */
         int last_signal;             /* the last one sent on request; 0: none */

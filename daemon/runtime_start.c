@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 #include "base/atomicfile.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -110,6 +111,22 @@ static void take_process(struct op *op, pid_t pid)
         process_ended(p, &info);
 }
 
+static void drop_pid_file(struct process *p)
+{
+        if (p->pid_file[0])
+                unlinkat(p->container->dirfd, p->pid_file, 0);
+        p->pid_file[0] = '\0';
+}
+
+void start_drop_pid_files(struct container *c)
+{
+        struct process *p;
+
+        drop_pid_file(&c->init);
+        DL_FOREACH(c->execs, p)
+                drop_pid_file(p);
+}
+
 static int process_made(struct op *op, struct error *err)
 {
         struct container *c = op->container;
@@ -117,11 +134,11 @@ static int process_made(struct op *op, struct error *err)
         pid_t pid, inner;
         char name[64];
 
-        /* It stays until the process has ended: were we killed before the record has the pid, only this file would tell
-         * it. */
         snprintf(p->pid_file, sizeof(p->pid_file), "%s.pid", op->name);
-        if (read_pid_file(op, p->pid_file, &pid, err) < 0)
+        if (read_pid_file(op, p->pid_file, &pid, err) < 0) {
+                drop_pid_file(p);
                 return -1;
+        }
         snprintf(name, sizeof(name), "%s.inner", op->name);
         if (op->kind == OP_EXEC && c->runtime->driver == &runtime_runsc && read_pid_file(op, name, &inner, NULL) == 0)
                 p->internal_pid = (uint32_t)inner;

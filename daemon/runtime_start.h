@@ -9,3 +9,6 @@ void start_begin(struct op *op);
 /* The container's init lives at pid: finds its cgroup, watches it for OOM kills and checks its limits. */
 int start_find_cgroup(struct container *c, pid_t pid, struct error *err);
 void start_watch_oom(struct container *c);
+/* The record has been written, with the pids: their files, each a page of memory, are not needed any more. Until then
+ * only they would have told the next daemon of a process that was just made. */
+void start_drop_pid_files(struct container *c);

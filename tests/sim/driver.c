@@ -179,6 +179,22 @@ int start_find_cgroup(struct container *c, pid_t pid, struct error *err)
         return 0;
 }
 
+static void drop_pid_file(struct process *p)
+{
+        if (p->pid_file[0])
+                unlinkat(p->container->dirfd, p->pid_file, 0);
+        p->pid_file[0] = '\0';
+}
+
+void start_drop_pid_files(struct container *c)
+{
+        struct process *p;
+
+        drop_pid_file(&c->init);
+        DL_FOREACH(c->execs, p)
+                drop_pid_file(p);
+}
+
 void driver_oom(struct container *c)
 {
         struct oom_info info = { .cgroup = "/a", .limit = 4096, .usage = 4096, .victim_name = "" };
