@@ -77,7 +77,8 @@ static void stop(struct daemon *d)
                 return;
         d->stopping = true;
         log_info("stopping; %u containers are left as they are", (unsigned)HASH_COUNT(d->containers));
-        keeper_link_notify(d->keeper, "STOPPING=1");
+        if (!d->replaced)
+                keeper_link_notify(d->keeper, "STOPPING=1");
         if (d->transport)
                 transport_stop_receiving(d->transport);
         eventlog_flush_readers(d->events);
@@ -335,7 +336,19 @@ static void keeper_lost(void *data)
         log_warn("the keeper has gone: what ends while no daemon runs will be of unknown status");
 }
 
+/* The new keeper is not our parent, and cannot be. Its own daemon goes on where we end. */
+static void keeper_replaced(void *data)
+{
+        struct daemon *d = data;
+
+        log_info("there is a new keeper: all is stored with it, then its own daemon takes over");
+        d->replaced = true;
+        daemon_keep_again(d);
+        stop(d);
+}
+
 static const struct keeper_link_ops keeper_ops = {
+        .on_replaced = keeper_replaced,
         .on_backlog_end = backlog_told,
         .on_status = keeper_told,
         .on_lost = keeper_lost,
@@ -493,5 +506,7 @@ int daemon_run(struct daemon *d, struct error *err)
                 return error_copy(err, &d->failure);
         runsc_netns_leave(d);
         daemon_publish(d, &ev);
+        if (d->replaced) /* not 0: that would be the end of a keeper too */
+                return error_set(err, REASON_INTERNAL, "ended to make way for the daemon of a new keeper");
         return 0;
 }

@@ -57,6 +57,7 @@ struct daemon {
         struct watch_timer stop_timer; /* after SIGTERM: what is in flight may end, and answers go out */
         uint64_t stop_deadline;        /* monotonic */
         bool stopping;
+        bool replaced;                 /* a new keeper has come, whose daemon takes over */
         struct error failure;          /* why it could not begin to serve */
 };
 

@@ -9,12 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <utlist.h>
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "proto/keeper.h"
 #include "proto/proto.h"
 
@@ -29,6 +32,8 @@ struct datagram {
         size_t len;
         char text[];
 };
+
+#define LOST_STEM "/keeper.notify" /* only so named sockets are looked for again */
 
 struct keeper_link {
         struct reaper *reaper;
@@ -46,9 +51,18 @@ struct keeper_link {
         struct datagram *queue;
         size_t n_queued;
         struct keeper_link_wait *waits;
+        uint64_t watchdog_ns; /* 0: nobody wants to know */
+        struct watch_timer watchdog;
+        /* once the keeper has gone */
+        char notify_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+        struct stat notify_stat; /* of its socket: one that is on its way out may still be connected to */
+        int inotify_fd;
+        struct watch_fd inotify_watch;
         struct keeper_link_fd *fds;
         size_t n_fds;
 };
+
+static void await_keeper(struct keeper_link *l);
 
 /* --- the pair --- */
 
@@ -73,6 +87,7 @@ static void lose(struct keeper_link *l)
         backlog_ended(l); /* what has not come will not come */
         if (l->ops.on_lost)
                 l->ops.on_lost(l->data);
+        await_keeper(l);
 }
 
 static void on_record(struct keeper_link *l, const struct keeper_record *r)
@@ -286,23 +301,109 @@ static int parse_number(const char *text, long max)
         return errno || end == text || *end || n < 0 || n > max ? -1 : (int)n;
 }
 
-static int open_notify(struct keeper_link *l, const char *path, struct error *err)
+static int connect_notify(const char *path)
 {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_(fd_closep) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         size_t len = strlen(path);
 
-        if ((path[0] != '/' && path[0] != '@') || len >= sizeof(address.sun_path))
-                return error_set(err, REASON_INTERNAL, "NOTIFY_SOCKET=%s: not the name of a unix socket", path);
         memcpy(address.sun_path, path, len);
         if (path[0] == '@')
                 address.sun_path[0] = '\0';
-        l->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0 || connect(fd, (struct sockaddr *)&address,
+                              (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (path[0] == '/'))) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+static int open_notify(struct keeper_link *l, const char *path, struct error *err)
+{
+        size_t len = strlen(path);
+
+        if ((path[0] != '/' && path[0] != '@') || len >= sizeof(l->notify_path))
+                return error_set(err, REASON_INTERNAL, "NOTIFY_SOCKET=%s: not the name of a unix socket", path);
+        memcpy(l->notify_path, path, len + 1);
+        l->notify_fd = connect_notify(path);
+        if (stat(path, &l->notify_stat) < 0)
+                l->notify_stat.st_ino = 0;
         if (l->notify_fd < 0)
-                return error_set_errno(err, REASON_INTERNAL, errno, "make a socket for NOTIFY_SOCKET");
-        if (connect(l->notify_fd, (struct sockaddr *)&address,
-                    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (path[0] == '/'))) < 0)
-                return error_set_errno(err, REASON_INTERNAL, errno, "connect to NOTIFY_SOCKET=%s", path);
+                return error_set_errno(err, REASON_INTERNAL, l->notify_fd, "connect to NOTIFY_SOCKET=%s", path);
         return 0;
+}
+
+/* --- the next keeper --- */
+
+static void look_for_keeper(struct keeper_link *l)
+{
+        struct stat st;
+        int fd;
+
+        if (stat(l->notify_path, &st) < 0 ||
+            (st.st_ino == l->notify_stat.st_ino && st.st_ctim.tv_sec == l->notify_stat.st_ctim.tv_sec &&
+             st.st_ctim.tv_nsec == l->notify_stat.st_ctim.tv_nsec))
+                return;
+        fd = connect_notify(l->notify_path);
+        if (fd < 0)
+                return;
+        watch_fd_stop(&l->inotify_watch);
+        l->inotify_fd = fd_close(l->inotify_fd);
+        watch_fd_stop(&l->notify_watch);
+        fd_close(l->notify_fd);
+        l->notify_fd = fd;
+        if (l->ops.on_replaced)
+                l->ops.on_replaced(l->data);
+}
+
+static void on_inotify(struct watch_fd *w, unsigned events)
+{
+        struct keeper_link *l = container_of(w, struct keeper_link, inotify_watch);
+        char buf[4096];
+
+        while (read(l->inotify_fd, buf, sizeof(buf)) > 0)
+                ;
+        look_for_keeper(l);
+}
+
+/* Its socket is made anew by its successor. */
+static void await_keeper(struct keeper_link *l)
+{
+        char dir[sizeof(l->notify_path)];
+        char *slash;
+
+        snprintf(dir, sizeof(dir), "%s", l->notify_path);
+        slash = strrchr(dir, '/');
+        if (dir[0] != '/' || strcmp(slash, LOST_STEM) != 0)
+                return;
+        *slash = '\0';
+        l->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        if (l->inotify_fd < 0 || inotify_add_watch(l->inotify_fd, dir, IN_CREATE) < 0) {
+                log_warn("cannot watch %s: a new keeper will not be seen", dir);
+                return;
+        }
+        watch_fd_set(&l->inotify_watch, l->inotify_fd, LOOP_READ);
+        look_for_keeper(l); /* it may be there already */
+}
+
+/* --- the watchdog --- */
+
+static void on_watchdog(struct watch_timer *w)
+{
+        struct keeper_link *l = container_of(w, struct keeper_link, watchdog);
+
+        if (!l->queue) /* else it does not read, and what it would read first says the same */
+                keeper_link_notify(l, "WATCHDOG=1");
+        watch_timer_arm(w, l->watchdog_ns / 2);
+}
+
+static void take_watchdog(struct keeper_link *l)
+{
+        const char *pid = getenv("WATCHDOG_PID"), *usec = getenv("WATCHDOG_USEC");
+        unsigned long long n = usec ? strtoull(usec, NULL, 10) : 0;
+
+        if (n < 1000 || n > UINT64_MAX / 1000 / 2 || (pid && parse_number(pid, INT_MAX) != getpid()))
+                return;
+        l->watchdog_ns = n * 1000;
+        watch_timer_arm(&l->watchdog, 1);
 }
 
 static int take_fds(struct keeper_link *l, struct error *err)
@@ -348,6 +449,8 @@ static int take_environment(struct keeper_link *l, struct error *err)
                 r = open_notify(l, path, err);
         if (r == 0)
                 r = take_fds(l, err);
+        if (r == 0)
+                take_watchdog(l);
         for (size_t i = 0; i < ARRAY_SIZE(names); i++)
                 unsetenv(names[i]);
         return r;
@@ -366,7 +469,9 @@ int keeper_link_new(struct keeper_link **ret, struct loop *loop, struct reaper *
         l->ops = *ops;
         l->data = data;
         l->fd = -1;
-        l->notify_fd = -1;
+        l->notify_fd = l->inotify_fd = -1;
+        watch_timer_init(&l->watchdog, loop, on_watchdog);
+        watch_fd_init(&l->inotify_watch, loop, on_inotify);
         watch_fd_init(&l->watch, loop, on_link);
         watch_fd_init(&l->notify_watch, loop, on_notify_writable);
         deferred_init(&l->no_keeper, loop, on_no_keeper);
@@ -387,6 +492,9 @@ struct keeper_link *keeper_link_free(struct keeper_link *l)
         deferred_cancel(&l->no_keeper);
         watch_fd_stop(&l->watch);
         watch_fd_stop(&l->notify_watch);
+        watch_fd_stop(&l->inotify_watch);
+        watch_timer_stop(&l->watchdog);
+        l->inotify_fd = fd_close(l->inotify_fd);
         l->fd = fd_close(l->fd);
         l->notify_fd = fd_close(l->notify_fd);
         buf_deinit(&l->forgets);

@@ -6,6 +6,9 @@
  * listens at NOTIFY_SOCKET and stores descriptors (the keeper, or systemd itself). All of it is optional: without, the
  * calls do nothing and the backlog ends at once. The environment's variables are taken and unset, so that no child of
  * ours believes that they are meant for it. Nothing here blocks: what a socket does not take is queued.
+ *
+ * Whoever is above may want to hear from us (WATCHDOG_USEC): then it does, as long as the loop turns. When the keeper
+ * has gone, its successor is recognised by its socket, which has the same path.
  */
 
 #include <stdbool.h>
@@ -24,6 +27,9 @@ struct keeper_link_ops {
         void (*on_status)(void *data, pid_t pid, uint64_t start_time, const struct exit_info *info);
         /* The keeper has gone. Optional. */
         void (*on_lost)(void *data);
+        /* There is a new one, which knows nothing yet: what is stored from now on goes there. It will start a daemon of
+         * its own, as soon as this one is out of the way. Optional. */
+        void (*on_replaced)(void *data);
 };
 
 /* A descriptor that was stored before, and comes back: closed with the link unless it was taken (set to -1). */

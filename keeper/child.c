@@ -80,6 +80,9 @@ static int set_environment(const struct child_passes *passes)
         if (setenv("NOTIFY_SOCKET", passes->notify_path, 1) < 0 ||
             set_number(KEEPER_FD_ENV, PASS_FIRST + (long)s->n) < 0)
                 return -ENOMEM;
+        if (passes->watchdog_ns > 0 && (set_number("WATCHDOG_USEC", (long)(passes->watchdog_ns / 1000)) < 0 ||
+                                        set_number("WATCHDOG_PID", getpid()) < 0))
+                return -ENOMEM;
         if (s->n == 0)
                 return 0;
         if (set_number("LISTEN_FDS", (long)s->n) < 0 || set_number("LISTEN_PID", getpid()) < 0 ||
@@ -134,6 +137,7 @@ int child_start(struct child *c, const struct child_passes *passes, uint64_t now
         c->pid = pid;
         c->started_ns = now_ns;
         c->restart_ns = 0;
+        c->ready = false;
         return 0;
 }
 
@@ -145,11 +149,19 @@ int child_exit_status(int wait_status)
 void child_ended(struct child *c, int wait_status, bool stopping, uint64_t now_ns)
 {
         int status = child_exit_status(wait_status);
+        bool replacing = c->replacing;
 
         c->pid = 0;
-        c->final = stopping || status == 0 || status == 2;
+        c->kill_ns = 0;
+        c->replacing = false;
+        c->final = stopping || (!replacing && (status == 0 || status == 2));
         if (c->final)
                 return;
+        if (replacing) {
+                c->backoff_ns = 0;
+                c->restart_ns = now_ns;
+                return;
+        }
         if (now_ns - c->started_ns >= LONG_LIFE_NS)
                 c->backoff_ns = 0;
         c->restart_ns = now_ns + c->backoff_ns;

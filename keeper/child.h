@@ -20,6 +20,9 @@ struct child {
         uint64_t started_ns; /* monotonic */
         uint64_t restart_ns; /* when it is due; 0: not */
         uint64_t backoff_ns; /* before the restart after the next */
+        uint64_t kill_ns;    /* when it is killed, if it has not ended by itself; 0: not */
+        bool ready;          /* it has said so */
+        bool replacing;      /* it was told to end, for the program that is on the disk now */
         bool final;          /* it is not started again */
 };
 
@@ -29,6 +32,7 @@ struct child_passes {
         const struct store *store; /* from descriptor 3 on */
         int keeper_fd;             /* the child's end of the pair; after them */
         struct rlimit nofile;      /* as it was for the keeper */
+        uint64_t watchdog_ns;      /* how often it is to say that it lives; 0: never */
 };
 
 void child_init(struct child *c, char **argv);

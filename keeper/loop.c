@@ -23,6 +23,7 @@
 
 #define BATCH 256 /* of anything, in one round */
 #define START_PATIENCE_NS (100 * NSEC_PER_MSEC)
+#define REPLACE_PATIENCE_NS (15 * NSEC_PER_SEC) /* sandboxd itself gives its commands 5 */
 #define SCM_FDS_MAX 253 /* the kernel's SCM_MAX_FD */
 
 void keeper_init(struct keeper *k, char **argv, size_t store_max)
@@ -125,7 +126,8 @@ static void start_sandboxd(struct keeper *k, struct child *c)
                 r = -errno;
         } else {
                 const struct child_passes passes = {
-                        .notify_path = k->notify_path, .store = &k->store, .keeper_fd = pair[1], .nofile = k->nofile
+                        .notify_path = k->notify_path, .store = &k->store, .keeper_fd = pair[1], .nofile = k->nofile,
+                        .watchdog_ns = k->watchdog.period_ns
                 };
 
                 r = child_start(c, &passes, now);
@@ -134,6 +136,7 @@ static void start_sandboxd(struct keeper *k, struct child *c)
                         fd_close(pair[0]);
                 } else {
                         k->link_fd = pair[0];
+                        watchdog_fed(&k->watchdog, now);
                         k->backlog_end_sent = false;
                         k->store_full_told = false;
                         statuses_rewind(&k->statuses);
@@ -239,6 +242,18 @@ static bool is_welcome(const struct keeper *k, const struct ucred *from)
         return false;
 }
 
+/* A daemon of an earlier keeper stores what it has before it makes way (it ends after that). The one that was started
+ * meanwhile has been given less than there is: it has not served yet, and is started again. */
+static void stored_by_another(struct keeper *k, struct child *c)
+{
+        if (c->pid <= 0 || c->ready)
+                return;
+        log_info("an earlier %s stores what it has: %s is started once more", c->name, c->name);
+        c->replacing = true;
+        c->ready = true; /* no need to do it again */
+        kill(c->pid, SIGKILL);
+}
+
 static void do_notify(struct keeper *k, const struct notify *n, int *fds, size_t n_fds)
 {
         if (n->remove && n->name_ok)
@@ -252,7 +267,9 @@ static void do_notify(struct keeper *k, const struct notify *n, int *fds, size_t
         }
         if (!n->name_ok)
                 log_debug("a stored descriptor's name is not 1 to %d letters and digits", KEEPER_NAME_MAX);
-        upstream_tell(&k->upstream, n);
+        if (!n->stopping || !k->children[CHILD_SANDBOXD].replacing) /* else it ends, and we do not */
+                upstream_tell(&k->upstream, n);
+        upstream_flush(&k->upstream);
 }
 
 struct notify_message {
@@ -301,6 +318,7 @@ static ssize_t receive_notify(int fd, struct notify_message *m)
 
 static void read_notify(struct keeper *k)
 {
+        struct child *sandboxd = &k->children[CHILD_SANDBOXD];
         struct notify_message m;
         struct notify n;
 
@@ -313,6 +331,13 @@ static void read_notify(struct keeper *k)
                         return;
                 if (m.has_credentials && is_welcome(k, &m.from)) {
                         notify_parse(&n, m.text, m.len);
+                        if (m.from.pid == sandboxd->pid) {
+                                sandboxd->ready |= n.ready;
+                                if (n.watchdog)
+                                        watchdog_fed(&k->watchdog, clock_monotonic_ns());
+                        } else if (n.store && n.name_ok && n.name[0] != NOTIFY_FRONT) {
+                                stored_by_another(k, sandboxd);
+                        }
                         do_notify(k, &n, m.fds, m.n_fds);
                         if (m.cut)
                                 log_warn("a descriptor to store was lost: no more than %zu can be open here",
@@ -352,9 +377,50 @@ static void read_signals(struct keeper *k)
 {
         struct signalfd_siginfo info;
 
-        while (read(k->signal_fd, &info, sizeof(info)) == sizeof(info))
-                if (info.ssi_signo != SIGCHLD) /* the dead are looked for in every round */
+        while (read(k->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+                if (info.ssi_signo == SIGUSR2)
+                        k->upgrade = !k->stopping;
+                else if (info.ssi_signo != SIGCHLD) /* the dead are looked for in every round */
                         forward(k, (int)info.ssi_signo);
+        }
+}
+
+/* --- what is due --- */
+
+void keeper_replace_children(struct keeper *k)
+{
+        for (size_t i = 0; i < CHILDREN; i++) {
+                struct child *c = &k->children[i];
+
+                if (c->pid <= 0)
+                        continue;
+                c->replacing = true;
+                c->kill_ns = clock_monotonic_ns() + REPLACE_PATIENCE_NS;
+                kill(c->pid, SIGTERM);
+        }
+}
+
+static void kill_due(struct keeper *k)
+{
+        struct child *sandboxd = &k->children[CHILD_SANDBOXD];
+        uint64_t now = clock_monotonic_ns();
+
+        if (watchdog_ping_due(&k->watchdog, now))
+                upstream_alive(&k->upstream);
+        if (sandboxd->pid > 0 && !k->more && watchdog_starved(&k->watchdog, now)) {
+                log_error("%s has not said for %llu s that it lives: it is killed", sandboxd->name,
+                          (unsigned long long)(k->watchdog.period_ns / NSEC_PER_SEC));
+                kill(sandboxd->pid, SIGKILL);
+        }
+        for (size_t i = 0; i < CHILDREN; i++) {
+                struct child *c = &k->children[i];
+
+                if (c->pid <= 0 || !c->kill_ns || c->kill_ns > now)
+                        continue;
+                log_error("%s does not end: it is killed", c->name);
+                c->kill_ns = 0;
+                kill(c->pid, SIGKILL);
+        }
 }
 
 /* --- the loop --- */
@@ -399,13 +465,19 @@ static void drop_hung_up(struct keeper *k, size_t n_polls)
 
 static int poll_timeout(const struct keeper *k)
 {
-        uint64_t now = clock_monotonic_ns(), best = UINT64_MAX;
+        uint64_t now = clock_monotonic_ns(), best;
 
         if (k->more)
                 return 0;
-        for (size_t i = 0; i < CHILDREN; i++)
-                if (k->children[i].restart_ns && k->children[i].restart_ns < best)
-                        best = k->children[i].restart_ns;
+        best = watchdog_next(&k->watchdog, k->children[CHILD_SANDBOXD].pid > 0);
+        for (size_t i = 0; i < CHILDREN; i++) {
+                const struct child *c = &k->children[i];
+
+                if (c->restart_ns && c->restart_ns < best)
+                        best = c->restart_ns;
+                if (c->kill_ns && c->kill_ns < best)
+                        best = c->kill_ns;
+        }
         if (best == UINT64_MAX)
                 return -1;
         return best <= now ? 0 : (int)((best - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
@@ -434,17 +506,21 @@ static bool any_left(const struct keeper *k)
 
 int keeper_run(struct keeper *k)
 {
-        k->polls = calloc(POLL_FIXED, sizeof(*k->polls));
-        k->polls_size = POLL_FIXED;
+        if (!k->polls) {
+                k->polls = calloc(POLL_FIXED, sizeof(*k->polls));
+                k->polls_size = POLL_FIXED;
+        }
         if (!k->polls)
                 return EXIT_FAILURE;
-        k->children[CHILD_SANDBOXD].restart_ns = 1; /* long due */
+        if (!k->children[CHILD_SANDBOXD].pid)
+                k->children[CHILD_SANDBOXD].restart_ns = 1; /* long due */
         while (any_left(k)) {
                 bool untold = link_tell(k);
                 size_t n = fill_polls(k, untold);
 
                 if (poll(k->polls, n, poll_timeout(k)) > 0) {
                         drop_hung_up(k, n);
+                        upstream_flush(&k->upstream);
                         if (k->polls[POLL_UPSTREAM].revents)
                                 upstream_flush(&k->upstream);
                         if (k->polls[POLL_LINK].revents & (POLLIN | POLLHUP | POLLERR))
@@ -455,6 +531,9 @@ int keeper_run(struct keeper *k)
                 read_notify(k);
                 reap(k);
                 start_due(k);
+                kill_due(k);
+                if (k->upgrade)
+                        return -1;
         }
         return k->exit_status;
 }

@@ -20,23 +20,29 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "keeper/handover.h"
 #include "keeper/loop.h"
+#include "keeper/notify.h"
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "0"
 #endif
 
 static const char usage_text[] =
-        "usage: sandboxd-keeper [--root DIR] [--store-max N] -- PROGRAM [ARGUMENT...]\n"
+        "usage: sandboxd-keeper [--root DIR] [--store-max N] [--watchdog S] -- PROGRAM [ARGUMENT...]\n"
         "  --root DIR     directory of keeper.notify and keeper.lock; default /run/sandboxd\n"
         "  --store-max N  at most so many stored descriptors; default 4096, up to 14000\n"
+        "  --watchdog S   kill PROGRAM if it does not say WATCHDOG=1 for so many seconds;\n"
+        "                 default 0, never, or what WATCHDOG_USEC says\n"
         "  --version      prints the version\n";
 
 struct options {
         const char *root;
         size_t store_max;
+        uint64_t watchdog_ns;
         char **argv;
 };
 
@@ -46,6 +52,7 @@ static int parse_options(struct options *o, int argc, char **argv)
         static const struct option long_options[] = {
                 { "root", required_argument, NULL, 'r' },
                 { "store-max", required_argument, NULL, 's' },
+                { "watchdog", required_argument, NULL, 'w' },
                 { "version", no_argument, NULL, 'v' },
                 { "help", no_argument, NULL, 'h' },
                 { 0 },
@@ -65,6 +72,14 @@ static int parse_options(struct options *o, int argc, char **argv)
                         if (errno || end == optarg || *end || optarg[0] == '-' || o->store_max > STORE_MAX_LIMIT) {
                                 fprintf(stderr, "sandboxd-keeper: --store-max %s: not a number from 0 to %u\n", optarg,
                                         STORE_MAX_LIMIT);
+                                return 2 + 1;
+                        }
+                        break;
+                case 'w':
+                        o->watchdog_ns = strtoull(optarg, &end, 10) * NSEC_PER_SEC;
+                        if (end == optarg || *end || optarg[0] == '-' || o->watchdog_ns > 3600 * NSEC_PER_SEC) {
+                                fprintf(stderr, "sandboxd-keeper: --watchdog %s: not a number from 0 to 3600\n",
+                                        optarg);
                                 return 2 + 1;
                         }
                         break;
@@ -120,6 +135,8 @@ static int open_notify(struct keeper *k, const char *root)
                 log_error("--root %s: too long for the name of a socket", root);
                 return -1;
         }
+        if (k->notify_fd >= 0)
+                return 0; /* handed over, with all that is in its queue */
         memcpy(address.sun_path, k->notify_path, strlen(k->notify_path) + 1);
         k->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (k->notify_fd < 0 || setsockopt(k->notify_fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) < 0) {
@@ -155,6 +172,7 @@ static int become_keeper(struct keeper *k)
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGHUP);
         sigaddset(&set, SIGUSR1);
+        sigaddset(&set, SIGUSR2);
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return -1;
         k->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -162,39 +180,91 @@ static int become_keeper(struct keeper *k)
                 log_error("make a signalfd: %s", strerror(errno));
                 return -1;
         }
-        if (getrlimit(RLIMIT_NOFILE, &k->nofile) < 0)
+        if (!k->nofile.rlim_max && getrlimit(RLIMIT_NOFILE, &k->nofile) < 0)
                 return -1;
         all = (struct rlimit){ k->nofile.rlim_max, k->nofile.rlim_max };
         setrlimit(RLIMIT_NOFILE, &all);
         return 0;
 }
 
-static void take_environment(struct keeper *k)
+/* What the manager above has of an earlier keeper. Returns the first descriptor that is of nobody. */
+static int take_stored(struct keeper *k)
+{
+        const char *names = getenv("LISTEN_FDNAMES"), *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+        int end = 3 + (n ? atoi(n) : 0);
+
+        if (!names || !pid || atoi(pid) != getpid() || end < 3 || end > 3 + (int)STORE_MAX_LIMIT)
+                return 3;
+        for (int fd = 3; fd < end; fd++) {
+                size_t len = strcspn(names, ":");
+                char name[KEEPER_NAME_MAX + 1];
+
+                if (fd_set_cloexec(fd, true) == 0) {
+                        if (!notify_name(name, names, len))
+                                fd_close(fd);
+                        else if (store_add(&k->store, name, fd, false) < 0)
+                                log_warn("the stored descriptor %s is dropped: no room", name);
+                        else
+                                k->store.items[k->store.n - 1].backed_up = true;
+                }
+                names += len + (names[len] == ':');
+        }
+        log_info("%zu descriptors of an earlier keeper are back", k->store.n);
+        return end;
+}
+
+/* Takes what is meant for us, and leaves nothing of it to the daemon: neither variables nor descriptors. */
+static void take_environment(struct keeper *k, const struct options *o)
 {
         static const char *const ours[] = { "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
-                                            "WATCHDOG_USEC", "WATCHDOG_PID", KEEPER_FD_ENV };
+                                            "WATCHDOG_USEC", "WATCHDOG_PID", KEEPER_FD_ENV, HANDOVER_ENV };
+        int first = 3;
 
-        if (upstream_init(&k->upstream, getenv("NOTIFY_SOCKET")) < 0)
+        if (upstream_init(&k->upstream, getenv("NOTIFY_SOCKET"), &k->store) < 0)
                 log_warn("NOTIFY_SOCKET is not the name of a unix socket: nobody is notified");
+        watchdog_init(&k->watchdog, getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID"), o->watchdog_ns);
+        if (!handover_take(k, getenv(HANDOVER_ENV)))
+                first = take_stored(k);
+        else
+                first = INT_MAX;
         for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
                 unsetenv(ours[i]);
+        if (first < INT_MAX)
+                close_range((unsigned)first, UINT_MAX, 0);
+}
+
+/* The daemon's new program is started whether or not ours can be: they are replaced together, but one may be. */
+static void upgrade(struct keeper *k, const char *program, char **argv)
+{
+        int r = handover_exec(k, program, argv);
+
+        log_error("execute %s: %s; this keeper goes on", program, strerror(-r));
+        k->upgrade = false;
+        keeper_replace_children(k);
 }
 
 int main(int argc, char **argv)
 {
         struct keeper k = KEEPER_NULL;
+        char program[PATH_MAX];
         struct options o;
+        bool replaced;
         int r = parse_options(&o, argc, argv);
 
         if (r > 0)
                 return r - 1;
-        close_range(3, UINT_MAX, 0); /* what is not ours must not get to the daemon */
+        handover_remember_program(program, sizeof(program));
         keeper_init(&k, o.argv, o.store_max);
-        take_environment(&k);
-        if (lock_root(&k, o.root) < 0 || open_notify(&k, o.root) < 0 || become_keeper(&k) < 0)
+        take_environment(&k, &o);
+        replaced = k.notify_fd >= 0;
+        if (lock_root(&k, o.root) < 0 || open_notify(&k, o.root) < 0 || become_keeper(&k) < 0) {
                 r = EXIT_FAILURE;
-        else
-                r = keeper_run(&k);
+        } else {
+                if (replaced)
+                        keeper_replace_children(&k);
+                while ((r = keeper_run(&k)) < 0)
+                        upgrade(&k, program, argv); /* returns only if it fails: then all goes on as before */
+        }
         keeper_deinit(&k);
         return r;
 }

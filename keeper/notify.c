@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static bool parse_name(char ret[KEEPER_NAME_MAX + 1], const char *value, size_t len)
+bool notify_name(char ret[KEEPER_NAME_MAX + 1], const char *value, size_t len)
 {
         if (len == 0 || len > KEEPER_NAME_MAX)
                 return false;
@@ -35,6 +35,8 @@ static void parse_line(struct notify *n, const char *line, size_t len)
                 n->ready = true;
         } else if (is(line, len, "STOPPING=1")) {
                 n->stopping = true;
+        } else if (is(line, len, "WATCHDOG=1")) {
+                n->watchdog = true;
         } else if (is(line, len, "FDSTORE=1")) {
                 n->store = true;
         } else if (is(line, len, "FDSTOREREMOVE=1")) {
@@ -42,7 +44,7 @@ static void parse_line(struct notify *n, const char *line, size_t len)
         } else if (is(line, len, "FDPOLL=0")) {
                 n->poll = false;
         } else if (begins(line, len, "FDNAME=")) {
-                n->name_ok = parse_name(n->name, line + 7, len - 7);
+                n->name_ok = notify_name(n->name, line + 7, len - 7);
         } else if (begins(line, len, "STATUS=")) {
                 len -= 7;
                 if (len > NOTIFY_STATUS_MAX - 1)

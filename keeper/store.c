@@ -20,6 +20,7 @@ void store_deinit(struct store *s)
         for (size_t i = 0; i < s->n; i++)
                 fd_close(s->items[i].fd);
         free(s->items);
+        free(s->removed);
         store_init(s, s->max);
 }
 
@@ -53,15 +54,42 @@ int store_add(struct store *s, const char *name, int fd_in, bool poll)
         *item = (struct stored){ .fd = TAKE_FD(fd), .poll = poll };
         strncpy(item->name, name, KEEPER_NAME_MAX);
         s->n_polled += poll;
+        s->dirty = true;
         return 0;
+}
+
+/* The backup drops all that has this name, so what else has it must be sent again. A backup that is told nothing for
+ * want of memory has too much, which whoever gets it one day drops. */
+static void tell_removed(struct store *s, const char *name)
+{
+        if (s->n_removed == s->removed_size) {
+                size_t size = s->removed_size ? s->removed_size * 2 : 64;
+                void *removed = size <= 4 * STORE_MAX_LIMIT ? realloc(s->removed, size * sizeof(*s->removed)) : NULL;
+
+                if (!removed)
+                        return;
+                s->removed = removed;
+                s->removed_size = size;
+        }
+        memcpy(s->removed[s->n_removed++], name, sizeof(*s->removed));
+        for (size_t i = 0; i < s->n; i++) {
+                if (strcmp(s->items[i].name, name))
+                        continue;
+                s->items[i].backed_up = false;
+                s->dirty = true;
+        }
 }
 
 void store_remove_at(struct store *s, size_t i)
 {
+        struct stored gone = s->items[i];
+
         fd_close(s->items[i].fd);
         s->n_polled -= s->items[i].poll;
         memmove(&s->items[i], &s->items[i + 1], (s->n - i - 1) * sizeof(*s->items));
         s->n--;
+        if (s->backup && gone.backed_up)
+                tell_removed(s, gone.name);
 }
 
 size_t store_remove(struct store *s, const char *name)

@@ -17,12 +17,17 @@
 struct stored {
         int fd;
         bool poll; /* drop it when it hangs up */
+        bool backed_up; /* the manager above has it too */
         char name[KEEPER_NAME_MAX + 1];
 };
 struct store {
         struct stored *items;
         size_t n, size, max;
         size_t n_polled;
+        /* For the backup (upstream.h), if there is one: what it has still to be told. */
+        bool backup, dirty;                     /* dirty: an item is not backed up */
+        char (*removed)[KEEPER_NAME_MAX + 1];   /* names, all of which it is to drop */
+        size_t n_removed, removed_size;
 };
 
 void store_init(struct store *s, size_t max);

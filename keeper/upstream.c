@@ -8,11 +8,12 @@
 #include <string.h>
 #include "base/fd.h"
 
-int upstream_init(struct upstream *u, const char *path)
+int upstream_init(struct upstream *u, const char *path, struct store *store)
 {
         size_t len = path ? strlen(path) : 0;
 
         *u = (struct upstream)UPSTREAM_NULL;
+        u->store = store;
         if (len == 0)
                 return 0;
         if ((path[0] != '/' && path[0] != '@') || len >= sizeof(u->address.sun_path))
@@ -21,6 +22,7 @@ int upstream_init(struct upstream *u, const char *path)
         memcpy(u->address.sun_path, path, len);
         if (path[0] == '@')
                 u->address.sun_path[0] = '\0';
+        store->backup = true;
         u->address_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (path[0] == '/'));
         return 0;
 }
@@ -30,15 +32,52 @@ void upstream_deinit(struct upstream *u)
         u->fd = fd_close(u->fd);
 }
 
-static bool try_send(struct upstream *u, const char *text)
+/* True: it is sent, or never will be. */
+static bool try_send(struct upstream *u, const char *text, int fd)
 {
-        return send(u->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || (errno != EAGAIN && errno != EINTR);
+        ssize_t n = fd_send(u->fd, text, strlen(text), &fd, fd >= 0, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        return n != -EAGAIN && n != -EINTR && n != -ENOBUFS;
+}
+
+/* First what is dropped: its name may be in use again. */
+static bool back_up(struct upstream *u)
+{
+        struct store *s = u->store;
+        char text[64];
+        size_t done = 0;
+
+        while (done < s->n_removed) {
+                snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", s->removed[done]);
+                if (!try_send(u, text, -1))
+                        break;
+                done++;
+        }
+        s->n_removed -= done;
+        memmove(s->removed, s->removed + done, s->n_removed * sizeof(*s->removed));
+        for (size_t i = 0; s->n_removed == 0 && s->dirty && i < s->n; i++) {
+                struct stored *item = &s->items[i];
+
+                if (item->backed_up)
+                        continue;
+                snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=%d\nFDNAME=%s", item->poll, item->name);
+                if (!try_send(u, text, item->fd))
+                        return false;
+                item->backed_up = true;
+        }
+        if (s->n_removed == 0)
+                s->dirty = false;
+        return s->n_removed == 0;
 }
 
 void upstream_flush(struct upstream *u)
 {
         char text[NOTIFY_STATUS_MAX + 8];
+        bool all;
 
+        if (u->address_len == 0 || (!u->ready && !u->stopping && !u->status && !u->watchdog && !u->store->dirty &&
+                                    u->store->n_removed == 0))
+                return;
         if (u->fd < 0) {
                 u->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
                 if (u->fd < 0)
@@ -49,11 +88,19 @@ void upstream_flush(struct upstream *u)
                 }
         }
         snprintf(text, sizeof(text), "STATUS=%s", u->status_text);
-        u->ready = u->ready && !try_send(u, "READY=1");
-        u->status = u->status && !try_send(u, text);
-        u->stopping = u->stopping && !try_send(u, "STOPPING=1");
-        if (!u->ready && !u->status && !u->stopping)
+        u->watchdog = u->watchdog && !try_send(u, "WATCHDOG=1", -1);
+        all = back_up(u);
+        u->ready = u->ready && !try_send(u, "READY=1", -1);
+        u->status = u->status && !try_send(u, text, -1);
+        u->stopping = u->stopping && !try_send(u, "STOPPING=1", -1);
+        if (all && !u->ready && !u->status && !u->stopping && !u->watchdog)
                 u->fd = fd_close(u->fd);
+}
+
+void upstream_alive(struct upstream *u)
+{
+        u->watchdog = u->address_len > 0;
+        upstream_flush(u);
 }
 
 void upstream_tell(struct upstream *u, const struct notify *n)

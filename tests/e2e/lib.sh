@@ -33,6 +33,7 @@ FAKE=$top_builddir/tests/fake/fake-runtime
 
 NS=e2e-$$
 keeper_pid='' baseline_fds='' e2e_config=''
+KEEPER_OPTIONS=()
 declare -A e2e_case_failed
 
 [ "$(id -u)" = 0 ] || skip_all "must be root"
@@ -136,7 +137,7 @@ answers() { # does a daemon answer?
 launch() { # [ARGUMENT OF sandboxd...]
         local command=("$SANDBOXD" --config "$e2e_config" --root "$ROOT" --socket "$SOCKET" --log-level debug "$@")
 
-        [ "${E2E_KEEPER:-yes}" = no ] || command=("$KEEPER" --root "$ROOT" -- "${command[@]}")
+        [ "${E2E_KEEPER:-yes}" = no ] || command=("$KEEPER" --root "$ROOT" "${KEEPER_OPTIONS[@]}" -- "${command[@]}")
         "${command[@]}" </dev/null >>"$LOG" 2>&1 &
         keeper_pid=$!
         if ! eventually answers; then

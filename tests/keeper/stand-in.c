@@ -325,9 +325,9 @@ static void open_all(struct stand_in *s)
         sigaddset(&set, SIGUSR1);
         sigprocmask(SIG_BLOCK, &set, NULL);
         s->signals = signalfd(-1, &set, SFD_CLOEXEC);
-        say(s, "start %d fds=%s names=%s for-us=%d blocked=%d open=%d", (int)getpid(), fds ? fds : "0",
+        say(s, "start %d fds=%s names=%s for-us=%d blocked=%d open=%d watchdog=%s", (int)getpid(), fds ? fds : "0",
             names ? names : "", pid && atoi(pid) == getpid(), sigismember(&was, SIGTERM) || sigismember(&was, SIGCHLD),
-            fd_count() - 8 - (fds ? atoi(fds) : 0));
+            fd_count() - 8 - (fds ? atoi(fds) : 0), getenv("WATCHDOG_USEC") ? getenv("WATCHDOG_USEC") : "none");
 }
 
 int main(int argc, char **argv)

@@ -227,6 +227,80 @@ eventually runs 6
 is "$(passed)" "fds=1 names=last" "what was stored just before it died is there"
 stop
 
+# --- the backup of the store ---
+up() { sed -n 's/^up //p' "$dir/log"; }
+backed() { [ "$(up | grep -c '^FDSTORE=1')" = "$1" ]; }
+NOTIFY_SOCKET=$dir/up start
+tell listen
+tell "store one FDPOLL=0 $dir/ctl"
+eventually logged '^up FDSTORE=1'
+ok $? "what is stored is stored above too"
+tell "store two FDPOLL=0 $dir/log"
+tell "notify FDSTOREREMOVE=1|FDNAME=one"
+eventually logged '^up FDSTOREREMOVE=1'
+ok $? "... and dropped there"
+is "$(grep -A3 -E '^up FDSTORE' "$dir/log" | grep -E '^(up )?FD' | sed 's/^up //' | paste -sd' ')" \
+        "FDSTORE=1 FDPOLL=0 FDNAME=one FDSTORE=1 FDPOLL=0 FDNAME=two FDSTOREREMOVE=1 FDNAME=one" "... by its name"
+tell deaf
+tell "fill many 100"
+tell hear
+eventually backed 102
+ok $? "... all of it, however slowly it reads"
+stop
+rm -rf "$dir"
+mkdir "$dir"
+mkfifo "$dir/ctl"
+: >"$dir/log"
+echo back >"$dir/file"
+(
+        exec 3<"$dir/file" 4<"$dir/file" 5<"$dir/file"
+        export LISTEN_FDS=2 LISTEN_FDNAMES=one:two
+        # shellcheck disable=SC2016
+        exec bash -c 'LISTEN_PID=$$ exec "$@"' - "$top_builddir/sandboxd-keeper" --root "$dir/root" -- \
+                "$top_builddir/tests/keeper/stand-in" "$dir" >"$dir/out" 2>"$dir/err"
+) &
+keeper=$!
+eventually runs 1
+is "$(passed)" "fds=2 names=one:two" "what comes back from above is handed to sandboxd, and nothing else"
+tell "cat 1"
+last_run | grep -q "read 5 back"
+ok $? "... and is what it was"
+stop
+
+# --- the watchdog ---
+start --watchdog 1
+eventually runs 2
+like "$(cat "$dir/err")" "*has not said for 1 s that it lives: it is killed*" "--watchdog: who does not say that it lives is killed"
+like "$(sed -n 's/^start.* //p' "$dir/log" | head -n 1)" "watchdog=1000000" "... and was told that it should"
+stop
+
+# --- upgrade ---
+NOTIFY_SOCKET=$dir/up start
+tell listen
+tell "store file FDPOLL=0 $dir/ctl"
+tell "store second FDPOLL=0 $dir/log"
+mkfifo "$dir/go"
+tell "hold $dir/go 46"
+kill -USR2 "$keeper"
+eventually runs 2
+ok $? "USR2: sandboxd is told to end, and started again"
+is "$(passed)" "fds=2 names=file:second" "... with what was stored"
+like "$(cat "$dir/err")" "*is executed in place of this keeper*in place of the keeper before: pid of sandboxd * 2 stored*" \
+        "... by a new keeper that has the pid of the old one"
+[ "$(grep -c '^up STOPPING' "$dir/log")" = 0 ]
+ok $? "... without a word of an end"
+eventually logged end-of-backlog
+: >"$dir/go"
+eventually logged "^status .* $((46 << 8)) "
+ok $? "... which is still the parent of all"
+kill -USR2 "$keeper"
+eventually runs 3
+eventually lines end-of-backlog 3
+is "$(last_run | grep -c "^status .* $((46 << 8)) ")" 1 "what it remembers goes along"
+kill -TERM "$keeper"
+reaped
+is $? 0 "... and it ends as ever"
+
 # --- bad datagrams ---
 start
 n=$(fds_of "$keeper")
@@ -249,7 +323,7 @@ tell listen
 tell "notify MAINPID=1|READY=1|STATUS=all is well"
 eventually logged "^up READY=1" && eventually logged "^up STATUS=all is well"
 ok $? "READY and STATUS are handed on"
-is "$(grep -c '^up' "$dir/log")" 2 "... and nothing else"
+is "$(grep '^up' "$dir/log" | sort -u | wc -l)" 2 "... and nothing else"
 tell deaf
 for i in $(seq 30); do tell "notify STATUS=$i"; done
 tell "notify STOPPING=1"
