@@ -216,6 +216,12 @@ tests_keeper_stand_in_LDADD = libbase.la
 dist_check_SCRIPTS += tests/keeper/test-keeper.sh
 TESTS += tests/keeper/test-keeper.sh
 
+# --- below a real systemd; not in `make check` ---
+EXTRA_DIST += tests/systemd/check-systemd.sh tests/systemd/inside.sh
+check-systemd: all tests/e2e/rpc
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/tests/systemd/check-systemd.sh
+.PHONY: check-systemd
+
 # --- sandboxd-helper ---
 dist_check_SCRIPTS += tests/helper/test-helper.sh
 TESTS += tests/helper/test-helper.sh
