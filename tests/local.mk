@@ -120,6 +120,9 @@ UNIT_TESTS += tests/unit/test-oom
 tests_unit_test_oom_SOURCES = tests/unit/test-oom.c tests/lib/tree.c tests/lib/tree.h
 tests_unit_test_oom_LDADD = $(UNIT_DAEMON)
 
+UNIT_TESTS += tests/unit/test-oom-log
+tests_unit_test_oom_log_LDADD = $(UNIT_DAEMON)
+
 UNIT_TESTS += tests/unit/test-outbox
 tests_unit_test_outbox_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
 tests_unit_test_outbox_LDADD = $(UNIT_DAEMON)
@@ -280,6 +283,7 @@ TESTS += tests/check-includes.sh
 include tests/bench/local.mk
 include tests/fuzz/local.mk
 include tests/e2e/local.mk
+include tests/vm/local.mk
 
 # --- below a real containerd ---
 dist_check_SCRIPTS += tests/e2e/containerd.sh

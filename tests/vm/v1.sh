@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A host with pure cgroup v1: no v2 tree at all. VM_ALL=1: every file that applies; else a choice.
+
+. "$top_srcdir/tests/vm/lib.sh"
+
+vm_new v1
+vm_built tests/unit/test-cgroup tests/unit/test-oom tests/unit/test-stats
+for one in cgroup oom stats; do
+        vm_test "test-$one" "OOM_KILLS=20 /build/tests/unit/test-$one"
+done
+if [ -n "${VM_ALL-}" ]; then
+        for one in lifecycle oom kill pause exec events queries delete-force crash restart; do
+                vm_test "$one" "bash /src/tests/e2e/$one.sh"
+        done
+else
+        vm_e2e lifecycle runc "life"
+        vm_e2e oom crun "init_killed"
+        vm_e2e queries runc "stats update"
+fi
+vm_run
