@@ -294,7 +294,7 @@ void process_ended(struct process *p, const struct exit_info *info)
         p->exit = *info;
         p->exited_at = info->realtime_ns ? info->realtime_ns : clock_realtime_ns();
         if (c->oom)
-                oom_watch_check(c->oom); /* the kill comes before its consequence in the log */
+                oom_watch_check(c->oom, p->pid); /* the kill comes before its consequence in the log */
         process_explain(p);
         stdio_process_ended(&p->stdio);
         if (process_is_init(p))

@@ -28,6 +28,7 @@ libdaemon_la_SOURCES += daemon/events_read.c
 libdaemon_la_SOURCES += daemon/events_serve.c
 libdaemon_la_SOURCES += daemon/oom.c daemon/oom.h
 libdaemon_la_SOURCES += daemon/oom_level.c daemon/oom_level.h
+libdaemon_la_SOURCES += daemon/oom_log.c daemon/oom_log.h
 libdaemon_la_SOURCES += daemon/keeper_link.c daemon/keeper_link.h
 libdaemon_la_SOURCES += daemon/front.c daemon/front.h
 libdaemon_la_SOURCES += daemon/outbox.c daemon/outbox.h

@@ -32,8 +32,10 @@
 #include "daemon/cgroup_internal.h"
 #include "daemon/oom.h"
 #include "daemon/oom_level.h"
+#include "daemon/oom_log.h"
 
-#define LOOKS_MAX 11 /* after 1, 2, 4 ... 1024 ms: two seconds in all */
+#define LOOKS_MAX    11 /* after 1, 2, 4 ... 1024 ms: two seconds in all */
+#define NAME_WAIT_NS (5 * NSEC_PER_MSEC)
 
 /* One inotify watch; containers that share a cgroup share it. */
 struct oom_mark {
@@ -47,6 +49,7 @@ struct oom_hub {
         int fd; /* inotify, or -1 on v1 */
         struct watch_fd watch;
         struct oom_mark *marks;
+        struct oom_log log;
 };
 
 struct oom_watch {
@@ -62,6 +65,7 @@ struct oom_watch {
         unsigned looks;
         uint64_t fired; /* signals of the eventfd that no counter has explained */
         uint64_t seen;
+        bool unnamed; /* there is news, but not yet in the kernel's log: it is given a moment */
         bool hung; /* under_oom with oom_kill_disable was reported */
         struct oom_levels levels;
         oom_fn fn;
@@ -112,14 +116,89 @@ static void read_counters(const struct oom_watch *w, struct count *c)
 
 enum look { LOOK_NOTHING, LOOK_GONE, LOOK_NEWS };
 
-/* Calls fn, after which the watch may be gone. */
-static void report(struct oom_watch *w)
+/* Where a cgroup of v2 or the host tells its pressure; the text of /proc is the host's. */
+static void read_pressure(const struct oom_watch *w, struct arena *a, struct oom_info *info)
 {
-        struct oom_info info = {.cgroup = "", .victim_name = "", .oom_kill = w->seen};
+        const char *dir = cgroup_unified_dir(w->cg);
+        char path[LIMIT_PATH + 32], text[512];
+        ssize_t n = -1;
+
+        if (dir) {
+                (void)snprintf(path, sizeof(path), "%s/memory.pressure", dir);
+                n = fd_read_small(-1, path, text, sizeof(text));
+        }
+        if (n <= 0) {
+                (void)snprintf(path, sizeof(path), "%s/pressure/memory", w->cg->host->proc);
+                n = fd_read_small(-1, path, text, sizeof(text));
+        }
+        if (n > 0)
+                (void)cg_parse_psi(text, "memory", a, &info->psi);
+}
+
+static void count_groups(const struct oom_watch *w, struct oom_info *info)
+{
+        char path[LIMIT_PATH + 32], text[1024];
+
+        (void)snprintf(path, sizeof(path), "%s/memory.events", w->dir);
+        if (w->v2 && fd_read_small(-1, path, text, sizeof(text)) > 0)
+                (void)cg_find(text, "oom_group_kill", &info->oom_group_kill);
+}
+
+struct victims { /* taken out of the kernel's log */
+        struct oom_log_entry entries[OOM_VICTIMS_MAX];
+        struct oom_victim items[OOM_VICTIMS_MAX];
+        size_t n;
+};
+
+static void victims_deinit(struct victims *v)
+{
+        for (size_t i = 0; i < v->n; i++)
+                oom_log_entry_deinit(&v->entries[i]);
+}
+
+static void take_victims(struct oom_watch *w, pid_t ended, struct victims *v)
+{
+        const char *path = w->dir + w->levels.mount_len;
+
+        oom_log_read(&w->hub->log);
+        while (v->n < OOM_VICTIMS_MAX && oom_log_take(&w->hub->log, path, ended, &v->entries[v->n])) {
+                const struct oom_log_entry *e = &v->entries[v->n];
+
+                v->items[v->n++] = (struct oom_victim){.pid = (uint32_t)e->pid, .name = e->name, .rss = e->rss};
+        }
+}
+
+static void forget_victims(struct oom_watch *w)
+{
+        _cleanup_(victims_deinit) struct victims v = {.n = 0};
+
+        take_victims(w, 0, &v);
+}
+
+/* Calls fn, after which the watch may be gone. */
+static void report(struct oom_watch *w, uint64_t before, struct victims *v)
+{
+        _cleanup_(arena_freep) struct arena *a = arena_new();
+        struct oom_info info = {.cgroup = "",
+                                .victim_name = "",
+                                .pod = "",
+                                .oom_kill = w->seen,
+                                .oom_kill_before = before,
+                                .victims = {.items = v->items, .n = v->n}};
+        struct oom_told told = {0};
         char name[OOM_NAME_MAX];
 
-        oom_levels_find(&w->levels, &info, name);
+        if (v->n) {
+                info.victim_pid = v->items[0].pid;
+                info.victim_name = v->items[0].name;
+                told = (struct oom_told){.limit = v->entries[0].limit, .host = v->entries[0].host};
+        }
+        oom_levels_find(&w->levels, &told, &info, name);
         oom_levels_read(&w->levels);
+        count_groups(w, &info);
+        if (a)
+                read_pressure(w, a, &info);
+        w->unnamed = false;
         w->fn(w, &info);
 }
 
@@ -138,23 +217,45 @@ static enum look look(struct oom_watch *w)
         return c.sum > before || (c.hung && !was_hung) ? LOOK_NEWS : LOOK_NOTHING;
 }
 
-/* The counter went with the cgroup: all that is left to know is how often the eventfd fired. */
-static void gone(struct oom_watch *w)
+/* The counter went with the cgroup: what is left to know is how often the eventfd fired, and what the kernel's log
+ * says. */
+static void gone(struct oom_watch *w, pid_t ended)
 {
+        _cleanup_(victims_deinit) struct victims v = {.n = 0};
+
         watch_timer_stop(&w->again);
-        if (w->fired < 2)
+        take_victims(w, ended, &v);
+        if (!v.n && w->fired < 2)
                 return; /* the signal of the removal itself may come later, from a kernel worker */
         watch_fd_stop(&w->watch);
         w->fired = 0;
-        if (oom_levels_above_hit(&w->levels))
+        if (!v.n && oom_levels_above_hit(&w->levels))
                 return;
-        w->seen++;
-        report(w);
+        w->seen += v.n ? v.n : 1;
+        report(w, w->seen - (v.n ? v.n : 1), &v);
+}
+
+/* News: told with the victim's name, for which the kernel is given a moment if there is one (a process that has ended
+ * is told of at once). */
+static void tell(struct oom_watch *w, uint64_t before, bool may_wait, pid_t ended)
+{
+        _cleanup_(victims_deinit) struct victims v = {.n = 0};
+
+        take_victims(w, ended, &v);
+        if (!v.n && may_wait && !w->unnamed && !w->hung && w->hub->log.fd >= 0) {
+                w->unnamed = true;
+                w->seen = before;
+                watch_timer_arm(&w->again, NAME_WAIT_NS);
+                return;
+        }
+        w->fired = 0;
+        report(w, before, &v);
 }
 
 /* The eventfd fired `fired` times (0: a repeated look). */
-static void look_and_report(struct oom_watch *w, uint64_t fired)
+static void look_and_report(struct oom_watch *w, uint64_t fired, bool may_wait, pid_t ended)
 {
+        uint64_t before = w->seen;
         enum look l;
 
         /* What is at its limit now need not be so after the kill. */
@@ -163,20 +264,18 @@ static void look_and_report(struct oom_watch *w, uint64_t fired)
         w->fired += fired;
         l = look(w);
         if (l == LOOK_GONE) {
-                gone(w);
+                gone(w, ended);
                 return;
         }
         if (fired)
                 w->looks = 0;
         /* Also after news: another one may be on its way. */
-        if (w->looks < LOOKS_MAX)
+        if (w->looks < LOOKS_MAX && !w->v2)
                 watch_timer_arm(&w->again, NSEC_PER_MSEC << w->looks++);
         else
                 w->fired = 0;
-        if (l == LOOK_NEWS) {
-                w->fired = 0;
-                report(w);
-        }
+        if (l == LOOK_NEWS)
+                tell(w, before, may_wait, ended);
 }
 
 static uint64_t drain(struct oom_watch *w)
@@ -192,26 +291,34 @@ static void on_eventfd(struct watch_fd *watch, unsigned events)
         uint64_t fired = drain(w);
 
         if (fired)
-                look_and_report(w, fired);
+                look_and_report(w, fired, true, 0);
 }
 
 static void on_again(struct watch_timer *timer)
 {
-        look_and_report(container_of(timer, struct oom_watch, again), 0);
+        look_and_report(container_of(timer, struct oom_watch, again), 0, true, 0);
 }
 
-void oom_watch_check(struct oom_watch *w)
+void oom_watch_check(struct oom_watch *w, pid_t ended)
 {
-        uint64_t fired;
+        uint64_t before = w->seen, fired;
 
         if (!w->dir)
                 return;
         fired = drain(w);
         if (fired) {
-                look_and_report(w, fired);
-        } else if (look(w) == LOOK_NEWS) {
-                w->fired = 0;
-                report(w);
+                look_and_report(w, fired, false, ended);
+                return;
+        }
+        switch (look(w)) {
+        case LOOK_NEWS:
+                tell(w, before, false, ended);
+                break;
+        case LOOK_GONE:
+                gone(w, ended);
+                break;
+        case LOOK_NOTHING:
+                break;
         }
 }
 
@@ -222,7 +329,7 @@ static void mark_look(struct oom_mark *mark)
         struct oom_watch *w, *tmp;
 
         DL_FOREACH_SAFE(mark->watches, w, tmp)
-        oom_watch_check(w);
+        look_and_report(w, 0, true, 0);
 }
 
 static struct oom_mark *mark_find(struct oom_hub *hub, int wd)
@@ -274,6 +381,7 @@ int oom_hub_new(struct oom_hub **ret, struct loop *loop, struct cgroup_host *h, 
         hub->fd = -1;
         hub->loop = loop;
         watch_fd_init(&hub->watch, loop, on_inotify);
+        oom_log_init(&hub->log, h, h->fake ? "/dev/null" : "/dev/kmsg");
         if (memory >= 0 && h->hier[memory].v2) {
                 hub->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
                 if (hub->fd < 0)
@@ -292,6 +400,7 @@ struct oom_hub *oom_hub_free(struct oom_hub *hub)
                 return NULL;
         watch_fd_stop(&hub->watch);
         hub->fd = fd_close(hub->fd);
+        oom_log_deinit(&hub->log);
         free(hub);
         return NULL;
 }
@@ -376,10 +485,12 @@ int oom_watch_new(struct oom_watch **ret, struct oom_hub *hub, const struct cgro
                 /* Killed before we looked (a restart of the daemon lies between, or a short-lived container): told in
                  * the next round, and what was hit before is unknown, so any limit that was ever hit counts. */
                 read_counters(w, &c);
-                if (c.sum > seen)
+                if (c.sum > seen) {
                         watch_timer_arm(&w->again, 0);
-                else
+                } else {
                         oom_levels_read(&w->levels);
+                        forget_victims(w); /* of an earlier cgroup of this name */
+                }
         }
         *ret = TAKE(w);
         return 0;

@@ -5,8 +5,8 @@
  * OOM notification. v1: an eventfd registered in cgroup.event_control with the memory.oom_control descriptor (it also
  * fires when the cgroup is removed, or when a limit above it kills somebody else: looked at, not believed). v2:
  * memory.events of all containers by one inotify descriptor of the host. The callback runs when the counter of killed
- * processes has risen (or, with v1's oom_kill_disable, when the processes have begun to hang), with what is known. It
- * must not free a watch: put that off to the end of the round.
+ * processes has risen (or, with v1's oom_kill_disable, when the processes have begun to hang), with what is known: who
+ * it was is in the kernel's log (oom_log). It must not free a watch: put that off to the end of the round.
  */
 
 #include "base/loop.h"
@@ -28,7 +28,8 @@ int oom_watch_new(struct oom_watch **ret, struct oom_hub *hub, const struct cgro
 struct oom_watch *oom_watch_free(struct oom_watch *w);
 DEFINE_CLEANUP(struct oom_watch *, oom_watch_free)
 void *oom_watch_data(const struct oom_watch *w);
-/* Looks now, and calls fn if there is something new: before an exit is published, so that the OOM comes first. */
-void oom_watch_check(struct oom_watch *w);
+/* Looks now, and calls fn if there is something new: before an exit is published, so that the OOM comes first. ended:
+ * the process that has ended (0: none), which may be the victim. */
+void oom_watch_check(struct oom_watch *w, pid_t ended);
 uint64_t oom_watch_seen(const struct oom_watch *w);
 int oom_watch_fd(const struct oom_watch *w); /* the eventfd, or -1 */

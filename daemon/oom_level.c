@@ -108,6 +108,7 @@ void oom_levels_read(struct oom_levels *l)
         for (size_t i = 0; i < l->n; i++) {
                 read_level(l, i, &v);
                 l->hits[i] = v.hits;
+                l->failcnt[i] = v.failcnt;
         }
         l->pressed = -1;
 }
@@ -150,23 +151,44 @@ static void find_host(struct oom_info *info)
         info->swap_usage = (uint64_t)(si.totalswap - si.freeswap) * si.mem_unit;
 }
 
-void oom_levels_find(struct oom_levels *l, struct oom_info *info, char name[OOM_NAME_MAX])
+/* The index of the level whose limit it was, with what it holds now; -1: none. The kernel's word comes first. */
+static int find_level(struct oom_levels *l, const struct oom_told *told, struct level_values *v)
 {
-        struct level_values v = {0};
-        int found = l->pressed;
+        *v = (struct level_values){0};
+        if (told->host)
+                return -1;
+        for (size_t i = 0; i < l->n && told->limit; i++) {
+                size_t len = l->len[i] - l->mount_len;
 
-        if (found >= 0)
-                read_level(l, (size_t)found, &v);
-        for (size_t i = 0; i < l->n && found < 0; i++) {
-                read_level(l, i, &v);
-                if (v.hits > l->hits[i])
-                        found = (int)i;
+                if (strlen(told->limit) == len && memcmp(told->limit, l->dir + l->mount_len, len) == 0) {
+                        read_level(l, i, v);
+                        return (int)i;
+                }
         }
-        for (size_t i = 0; i < l->n && found < 0; i++) {
-                read_level(l, i, &v);
-                if (!v.hits && is_full(v.max_usage, v.limit))
-                        found = (int)i;
+        if (l->pressed >= 0) {
+                read_level(l, (size_t)l->pressed, v);
+                return l->pressed;
         }
+        for (size_t i = 0; i < l->n; i++) {
+                read_level(l, i, v);
+                if (v->hits > l->hits[i])
+                        return (int)i;
+        }
+        for (size_t i = 0; i < l->n; i++) {
+                read_level(l, i, v);
+                if (!v->hits && is_full(v->max_usage, v->limit))
+                        return (int)i;
+        }
+        return -1;
+}
+
+void oom_levels_find(struct oom_levels *l, const struct oom_told *told, struct oom_info *info,
+                     char name[OOM_NAME_MAX])
+{
+        struct level_values v;
+        int found = find_level(l, told, &v);
+
+        info->level = found < 0 ? "host" : found == 0 ? "container" : "above";
         if (found < 0) {
                 find_host(info);
                 return;
@@ -177,5 +199,6 @@ void oom_levels_find(struct oom_levels *l, struct oom_info *info, char name[OOM_
         info->usage = found == l->pressed ? l->pressed_usage : v.usage;
         info->max_usage = v.max_usage;
         info->failcnt = v.failcnt;
+        info->failcnt_before = l->failcnt[found];
         info->swap_usage = v.swap_usage;
 }

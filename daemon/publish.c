@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdarg.h>
+#include <string.h>
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/publish.h"
@@ -115,18 +116,36 @@ void publish_delete(struct container *c)
         daemon_publish(c->daemon, &ev);
 }
 
+/* In a pod the cgroup above a container's own is the pod's. */
+static bool is_pods(const struct container *c, const struct oom_info *info)
+{
+        const char *path = c->cgroup ? cgroup_path(c->cgroup) : "", *slash = strrchr(path, '/');
+        size_t len = slash ? (size_t)(slash - path) : 0;
+
+        return info->level && strcmp(info->level, "above") == 0 && strcmp(c->sandbox_id, c->params->id) != 0 &&
+               len > 0 && strncmp(info->cgroup, path, len) == 0 && info->cgroup[len] == '\0';
+}
+
 void publish_oom(struct container *c, const struct oom_info *info)
 {
         struct event ev = event_of(c, EVENT_OOM);
         struct oom_info copy = *info;
+        char victim[128] = "";
 
         c->oom_killed = true;
+        if (is_pods(c, info)) {
+                copy.level = "pod";
+                copy.pod = c->sandbox_id;
+        }
+        if (info->victim_pid)
+                snprintf(victim, sizeof(victim), "%s (%" PRIu32 ") was killed: ", info->victim_name, info->victim_pid);
         if (info->cgroup && *info->cgroup)
                 snprintf(c->oom_text, sizeof(c->oom_text),
-                         "cgroup %s used %" PRIu64 " KiB of its limit of %" PRIu64 " KiB (highest %" PRIu64 " KiB)",
-                         info->cgroup, info->usage / 1024, info->limit / 1024, info->max_usage / 1024);
+                         "%scgroup %s%s used %" PRIu64 " KiB of its limit of %" PRIu64 " KiB (highest %" PRIu64 " KiB)",
+                         victim, info->cgroup, copy.pod && *copy.pod ? ", the pod's," : "", info->usage / 1024,
+                         info->limit / 1024, info->max_usage / 1024);
         else
-                snprintf(c->oom_text, sizeof(c->oom_text), "the host had no memory left");
+                snprintf(c->oom_text, sizeof(c->oom_text), "%sthe host had no memory left", victim);
         ev.message = text_clean(c->oom_text, sizeof(c->oom_text) - 1);
         ev.pid = (uint32_t)c->init.pid;
         ev.oom = &copy;

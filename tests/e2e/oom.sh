@@ -27,6 +27,9 @@ init_killed() {
         like "$(jq -r .oom.cgroup <<<"$EVENT")" "*/sandboxd/$NS/$ID" "it names the cgroup"
         is "$(jq -r .oom.limit <<<"$EVENT")" "$(limit)" "and its limit"
         like "$(jq -r .oom.oom_kill <<<"$EVENT")" "[1-9]*" "and how many were killed"
+        is "$(jq -r '.oom | [.oom_kill_before // 0, .level] | @csv' <<<"$EVENT")" '0,"container"' "none before, and whose limit it was"
+        [ ! -r /dev/kmsg ] || like "$(jq -r '.oom | "\(.victim_pid) \(.victim_name)"' <<<"$EVENT")" "[1-9]* ?*" "and the victim"
+        [ ! -r /proc/pressure/memory ] || like "$(jq -r '.oom.psi[] | select(.kind == "some") | .resource' <<<"$EVENT")" memory "and the pressure"
         is "$(state .oom_killed)" true "state remembers it"
         like "$(sbx state "$ID")" "*lack of memory*" "sandboxctl explains it"
         must delete

@@ -150,6 +150,34 @@ static void put(const char *dir, const char *file, const char *text)
         (void)close(fd);
 }
 
+/* Best effort: which controllers there are differs. */
+static void enable_below(const char *dir)
+{
+        static const char *const names[] = {"+memory", "+pids", "+cpu", "+io", "+cpuset"};
+        char path[600];
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", dir);
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                fd = open(path, O_WRONLY | O_CLOEXEC);
+                if (fd < 0)
+                        return;
+                (void)fd_write_all(fd, names[i], strlen(names[i]));
+                (void)close(fd);
+        }
+}
+
+void real_delegate(struct real *r)
+{
+        char dir[512];
+
+        for (size_t i = 0; i < r->host->n; i++) {
+                real_dir(r, i, "", dir, sizeof(dir));
+                if (r->host->hier[i].v2)
+                        enable_below(dir);
+        }
+}
+
 bool real_make(struct real *r, const char *suffix)
 {
         char dir[512];
@@ -159,6 +187,8 @@ bool real_make(struct real *r, const char *suffix)
                 return false;
         (void)snprintf(r->name, sizeof(r->name), "sandboxd-test-%d-%s", (int)getpid(), suffix);
         for (size_t i = 0; i < r->host->n; i++) {
+                if (r->host->hier[i].v2)
+                        enable_below(r->host->hier[i].mount);
                 real_dir(r, i, "", dir, sizeof(dir));
                 if (mkdir(dir, 0755) < 0 && errno != EEXIST) {
                         real_remove(r);
@@ -171,7 +201,7 @@ bool real_make(struct real *r, const char *suffix)
 /* Also kills what is left in it; waits for the end of children of this process. */
 void real_remove(struct real *r)
 {
-        static const char *const subs[] = {"sub/deep", "sub", ""};
+        static const char *const subs[] = {"sub/deep", "sub", "other", ""};
         char path[600], pid[32];
         FILE *f;
 

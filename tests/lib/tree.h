@@ -34,5 +34,7 @@ struct real {
 bool real_make(struct real *r, const char *suffix); /* false: not root, or no hierarchy can be written */
 void real_remove(struct real *r);
 void real_write(struct real *r, enum cgroup_controller c, const char *file, const char *text);
+/* v2: what is below it has controllers too (and the cgroup itself no processes). */
+void real_delegate(struct real *r);
 /* A child in the cgroup (in `sub` below it, or ""), which runs fn(arg) and exits with its result. */
 pid_t real_fork(struct real *r, const char *sub, int (*fn)(void *arg), void *arg);
