@@ -318,7 +318,8 @@ static void test_real_none_missed(void **state)
                 assert_int_equal(f->seen.info.oom_kill_before, i - 1);
                 assert_string_equal(f->seen.level, "container");
                 /* the summary is rate-limited; without it the kernel's log tells who it was, but not where */
-                assert_true(f->seen.info.victim_pid == (uint32_t)pid || (!f->seen.info.victim_pid && i > 5) || !can_name);
+                assert_true(f->seen.info.victim_pid == (uint32_t)pid || (!f->seen.info.victim_pid && i > 5) ||
+                            !can_name);
                 named += f->seen.info.victim_pid != 0;
                 if (f->seen.info.victim_pid)
                         assert_string_equal(f->seen.victim, "test-oom");

@@ -85,6 +85,7 @@ vm_modules() { # NAME...
 
 vm_new() { # v1 or v2
         VM_KERNEL=$("$top_srcdir/tools/vm-kernel") || skip_all "there is no kernel for the virtual machine"
+        ! ldd "$top_builddir/sandboxd" | grep -q 'lib[at]san' || skip_all "programs with sanitizers are too slow in an emulated machine"
         command -v qemu-system-x86_64 >/dev/null || { echo "Bail out! qemu-system-x86 is not installed: run tools/install-deps"; exit 99; }
         V=$(mktemp -d "${TMPDIR:-/tmp}/vm.XXXXXX") || exit 99
         trap vm_cleanup EXIT
