@@ -31,10 +31,10 @@ int fd_read_file(int dirfd, const char *path, size_t max, char **ret, size_t *re
  * Returns the length, or -errno; -E2BIG if it did not fit. */
 ssize_t fd_read_small(int dirfd, const char *path, char *buf, size_t size);
 
-/* One message with descriptors (SCM_RIGHTS) over a unix socket. n_fds <= 16. Descriptors are not consumed by send.
- * recv: returns bytes read (0 = end of file), or -errno; *n_fds in: room, out: received; all are close-on-exec; what
- * does not fit is closed and -EMSGSIZE returned. flags are those of sendmsg/recvmsg. */
-#define FD_MSG_MAX 16
+/* One message with descriptors (SCM_RIGHTS) over a unix socket. n_fds <= FD_MSG_MAX. Descriptors are not consumed by
+ * send. recv: returns bytes read (0 = end of file), or -errno; *n_fds in: room, out: received; all are close-on-exec;
+ * what does not fit is closed and -EMSGSIZE returned. flags are those of sendmsg/recvmsg. */
+#define FD_MSG_MAX 64
 ssize_t fd_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds, int flags);
 ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t *n_fds, int flags);
 

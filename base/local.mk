@@ -11,6 +11,7 @@ libbase_la_SOURCES = \
 	base/loop.c base/loop.h \
 	base/pidref.c base/pidref.h \
 	base/reaper.c base/reaper.h \
+	base/sdnotify.c base/sdnotify.h \
 	base/spawn.c base/spawn.h \
 	base/spawn_child.c base/spawn_child.h
 libbase_la_LIBADD = $(EV_LIBS)

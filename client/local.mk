@@ -85,15 +85,22 @@ libshim_la_SOURCES = \
 	client/shim/args.c client/shim/args.h \
 	client/shim/call.c client/shim/call.h \
 	client/shim/conn.c client/shim/conn.h \
+	client/shim/conn_send.c \
+	client/shim/confine.h \
+	client/shim/confine_calls.c \
+	client/shim/confine_capabilities.c \
 	client/shim/delete.c \
 	client/shim/front.c client/shim/front.h \
 	client/shim/info.c \
+	client/shim/journal.c client/shim/journal.h \
+	client/shim/keep.c client/shim/keep.h \
 	client/shim/metrics.h \
 	client/shim/metrics_v1.c \
 	client/shim/metrics_v2.c \
 	client/shim/options.c client/shim/options.h \
 	client/shim/options_file.c client/shim/options_file.h \
 	client/shim/place.c client/shim/place.h \
+	client/shim/restore.c \
 	client/shim/rpc.c client/shim/rpc.h \
 	client/shim/shim.h \
 	client/shim/start.c \
@@ -102,8 +109,8 @@ libshim_la_SOURCES = \
 	client/shim/task_answer.c \
 	client/shim/task_ask.c \
 	client/shim/waits.c client/shim/waits.h
-libshim_la_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
-libshim_la_LIBADD = libclient.la libtoml.la libshimproto.la libproto.la
+libshim_la_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS) $(SECCOMP_CFLAGS) $(CAPNG_CFLAGS)
+libshim_la_LIBADD = libclient.la libtoml.la libshimproto.la libproto.la $(SECCOMP_LIBS) $(CAPNG_LIBS)
 
 bin_PROGRAMS += containerd-shim-sandboxd-v1
 containerd_shim_sandboxd_v1_SOURCES = client/shim/main.c

@@ -344,6 +344,7 @@ static void keeper_replaced(void *data)
         log_info("there is a new keeper: all is stored with it, then its own daemon takes over");
         d->replaced = true;
         daemon_keep_again(d);
+        owners_keep_again(d->owners);
         stop(d);
 }
 

@@ -6,19 +6,26 @@
  * daemon before us: then it is known by pid and start time. It must not die with the daemon, since containerd takes the
  * end of its connections for the end of its containers; it needs no other parent than us for that, because nothing ties
  * it to us: it has a session of its own, no pipe of ours, and becomes the keeper's child when we die.
+ *
+ * When it dies the next one goes on with its connections, which are with the keeper. The listening socket is ours, and
+ * with the keeper too: so it is bound once, and what connects while there is no front waits for the next.
  */
 
 #include "base/reaper.h"
 #include "base/spawn.h"
+#include "proto/front.h"
 #include "proto/limits.h"
 
 struct front;
+struct keeper_link;
 struct request;
 
 struct front_ops {
         /* It runs (NULL), or could not be run. Not for an adopted one. */
         void (*on_ready)(struct front *f, const struct error *err);
         void (*on_ended)(struct front *f, const struct exit_info *info);
+        /* Somebody connects, and it does not run. */
+        void (*on_wanted)(struct front *f);
 };
 
 struct front {
@@ -31,11 +38,15 @@ struct front {
         struct reaper *reaper;
         struct spawn spawn;       /* our child */
         struct watch_pid adopted; /* of an earlier daemon */
-        int listen_fd;            /* from the bind until the front has it */
+        struct keeper_link *keeper; /* not ours; from front_bind() on */
+        uint32_t slot;              /* a number that no other front has */
+        int listen_fd;
+        struct watch_fd wanted;   /* of it, while the front does not run */
         uint64_t backoff_ns, started_ns;
         pid_t pid; /* 0: it does not run */
         uint64_t start_time;
         bool ready;
+        bool died; /* its record says that it runs, and it does not */
         struct watch_timer restart; /* its owner's, and so are those who wait for it */
         struct request *attaching;
 };
@@ -53,9 +64,17 @@ void front_deinit(struct front *f);
 /* One that a record names. True: it is alive. */
 bool front_adopt(struct front *f, pid_t pid, uint64_t start_time);
 bool front_runs(const struct front *f);
-/* Binds and starts it; it does nothing before front_release(), so that its pid can be recorded. */
+/* Takes back or binds the socket, and watches it unless the front runs. The keeper link is for later too. */
+int front_bind(struct front *f, struct keeper_link *keeper, struct error *err);
+/* Starts it; it does nothing before front_release(), so that its pid can be recorded. */
 int front_start(struct front *f, const struct front_options *options, struct error *err);
 void front_release(struct front *f);
-void front_stop(struct front *f); /* tells it to end */
+void front_stop(struct front *f); /* tells it to end, for good: nothing of it is kept */
+/* It has ended by itself, as nobody was connected: nothing of it is kept, and it is started when it is wanted. */
+void front_rest(struct front *f);
+/* There may be another keeper: the front looks. */
+void front_greet(struct front *f);
+/* There is another one: everything again. */
+void front_keep_again(struct front *f);
 /* When the next start is due after an end, in ns from now: 0 after a long life. */
 uint64_t front_pause_ns(struct front *f);

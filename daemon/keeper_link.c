@@ -287,6 +287,38 @@ size_t keeper_link_queued(const struct keeper_link *l)
         return l ? l->n_queued : 0;
 }
 
+/* --- what is stored by fronts --- */
+
+const char *keeper_link_notify_path(const struct keeper_link *l)
+{
+        return l && l->fd >= 0 && l->notify_fd >= 0 && l->notify_path[0] ? l->notify_path : NULL;
+}
+
+static int send_prefix(struct keeper_link *l, uint16_t kind, const char *prefix, int sock)
+{
+        struct keeper_record r = { .magic = KEEPER_MAGIC, .version = KEEPER_VERSION, .kind = kind };
+        size_t len = strlen(prefix);
+        ssize_t n;
+
+        if (!l || l->fd < 0)
+                return -ENOTCONN;
+        if (len == 0 || len > sizeof(r.prefix))
+                return -EINVAL;
+        memcpy(r.prefix, prefix, len);
+        n = fd_send(l->fd, &r, sizeof(r), &sock, sock >= 0, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return n < 0 ? (int)n : 0;
+}
+
+int keeper_link_hand_over(struct keeper_link *l, const char *prefix, int sock)
+{
+        return send_prefix(l, KEEPER_HAND_OVER, prefix, sock);
+}
+
+int keeper_link_drop(struct keeper_link *l, const char *prefix)
+{
+        return send_prefix(l, KEEPER_DROP, prefix, -1);
+}
+
 /* --- the environment --- */
 
 static int parse_number(const char *text, long max)

@@ -56,6 +56,12 @@ int keeper_link_notify(struct keeper_link *l, const char *state);
  * digits; the same open file is stored once under a name, others are added. In order with all that is sent. */
 int keeper_link_store(struct keeper_link *l, const char *name, int fd);
 int keeper_link_unstore(struct keeper_link *l, const char *name);
+/* For the fronts, which store by themselves: where they do so (NULL: there is no keeper, or it is too far away); that
+ * the keeper puts all that is stored under a prefix into a socket (which is not consumed), or drops it
+ * (proto/keeper.h). 0 or -errno. */
+const char *keeper_link_notify_path(const struct keeper_link *l);
+int keeper_link_hand_over(struct keeper_link *l, const char *prefix, int sock);
+int keeper_link_drop(struct keeper_link *l, const char *prefix);
 /* How many datagrams wait: 0 means that all that was stored will be there for the next daemon. */
 size_t keeper_link_queued(const struct keeper_link *l);
 

@@ -65,7 +65,7 @@ static int list_fronts(const struct owner *o, struct arena *a, struct list_front
         if (!ret->items)
                 return -ENOMEM;
         DL_FOREACH(o->fronts, f)
-                ret->items[ret->n++] = (struct front_record){ f->ns, (uint32_t)f->pid, f->start_time };
+                ret->items[ret->n++] = (struct front_record){ f->ns, (uint32_t)f->pid, f->start_time, f->slot };
         return 0;
 }
 
@@ -166,15 +166,28 @@ static void front_ended(struct front *f, const struct exit_info *info)
 {
         struct owner *o = f->data;
         size_t n = n_containers(o, f->ns);
+        bool rests = info->known && info->wait_status == 0;
 
-        log_warn("front %s: it has ended (wait status %d%s); it had %zu containers", f->address, info->wait_status,
-                 info->known ? "" : ", not known", n);
+        if (rests)
+                log_debug("front %s: nobody is connected", f->address);
+        else
+                log_warn("front %s: it has ended (wait status %d%s); it had %zu containers", f->address,
+                         info->wait_status, info->known ? "" : ", not known", n);
         save(o);
-        if (n && o->owners->serving)
+        if (rests)
+                front_rest(f);
+        else if (o->owners->serving)
                 restart_later(f);
 }
 
-static const struct front_ops front_ops = { .on_ready = front_ready, .on_ended = front_ended };
+static void front_wanted(struct front *f)
+{
+        on_restart(&f->restart);
+}
+
+static const struct front_ops front_ops = { .on_ready = front_ready,
+                                            .on_ended = front_ended,
+                                            .on_wanted = front_wanted };
 
 static struct front *front_free(struct owner *o, struct front *f)
 {
@@ -205,7 +218,29 @@ static uint64_t hash(const char *s)
         return h;
 }
 
-static int front_new(struct front **ret, struct owner *o, const char *ns, struct error *err)
+static bool slot_is_used(const struct owners *os, uint32_t slot)
+{
+        struct owner *o, *tmp;
+        struct front *f;
+
+        HASH_ITER(hh, os->table, o, tmp)
+                DL_FOREACH(o->fronts, f)
+                        if (f->slot == slot)
+                                return true;
+        return false;
+}
+
+static uint32_t free_slot(const struct owners *os)
+{
+        uint32_t slot = 1;
+
+        while (slot_is_used(os, slot))
+                slot++;
+        return slot;
+}
+
+/* slot 0: a new one. */
+static int front_new(struct front **ret, struct owner *o, const char *ns, uint32_t slot, struct error *err)
 {
         struct daemon *d = o->owners->daemon;
         const char *root = record_store_root(d->store);
@@ -217,6 +252,7 @@ static int front_new(struct front **ret, struct owner *o, const char *ns, struct
         front_init(f, d->loop, d->reaper, &front_ops, o);
         watch_timer_init(&f->restart, d->loop, on_restart);
         snprintf(f->ns, sizeof(f->ns), "%s", ns);
+        f->slot = slot ? slot : free_slot(o->owners);
         n = snprintf(f->address, sizeof(f->address), "%s/front/%s-%016llx", root, o->name,
                      (unsigned long long)hash(ns));
         DL_APPEND(o->fronts, f);
@@ -406,7 +442,7 @@ static struct front *front_for(struct owners *os, const struct owner_attach_para
         if (check_attach(x, err) < 0 || !(o = find_or_make(os, x, err)))
                 return NULL;
         f = front_of(o, ns);
-        if (!f && front_new(&f, o, ns, err) < 0)
+        if (!f && (front_new(&f, o, ns, 0, err) < 0 || front_bind(f, os->daemon->keeper, err) < 0))
                 return NULL;
         if (!front_runs(f) && start_front(f, err) < 0)
                 return NULL;
@@ -437,10 +473,10 @@ static void load_fronts(struct owner *o, const struct list_front_record *list)
         for (size_t i = 0; i < list->n; i++) {
                 const struct front_record *rec = &list->items[i];
 
-                if (front_new(&f, o, rec->ns, &err) < 0)
+                if (front_new(&f, o, rec->ns, rec->slot, &err) < 0)
                         log_error("owner %s: %s", o->name, err.message);
-                else if (!front_adopt(f, (pid_t)rec->pid, rec->start_time))
-                        log_info("front %s: it does not run any more", f->address);
+                else
+                        f->died = !front_adopt(f, (pid_t)rec->pid, rec->start_time) && rec->pid;
         }
 }
 
@@ -509,6 +545,19 @@ struct owners *owners_free(struct owners *os)
         return NULL;
 }
 
+static void serve_front(struct front *f)
+{
+        struct owner *o = f->data;
+        struct error err = ERROR_NULL;
+
+        if (front_bind(f, o->owners->daemon->keeper, &err) < 0)
+                log_error("front %s: %s", f->address, err.message);
+        if (front_runs(f))
+                front_greet(f);
+        else if (f->died || n_containers(o, f->ns))
+                on_restart(&f->restart);
+}
+
 void owners_serve(struct owners *os)
 {
         struct owner *o, *tmp;
@@ -519,9 +568,18 @@ void owners_serve(struct owners *os)
                 if (n_containers(o, NULL) == 0)
                         watch_timer_arm(&o->gone, GONE_NS);
                 DL_FOREACH(o->fronts, f)
-                        if (!front_runs(f) && n_containers(o, f->ns))
-                                on_restart(&f->restart);
+                        serve_front(f);
         }
+}
+
+void owners_keep_again(struct owners *os)
+{
+        struct owner *o, *tmp;
+        struct front *f;
+
+        HASH_ITER(hh, os->table, o, tmp)
+                DL_FOREACH(o->fronts, f)
+                        front_keep_again(f);
 }
 
 void owners_dump(const struct owners *os)

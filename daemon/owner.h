@@ -25,5 +25,7 @@ DEFINE_CLEANUP(struct owners *, owners_free)
 void owners_serve(struct owners *o);
 /* The method owner.attach. Owns the request. */
 void owners_attach(struct owners *o, struct request *req);
+/* There is another keeper: it gets everything of the fronts. */
+void owners_keep_again(struct owners *o);
 /* To the log. */
 void owners_dump(const struct owners *o);

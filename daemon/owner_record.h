@@ -10,7 +10,8 @@
 
 #define FIELDS_front_record(F)                                                                                         \
         F(str, ns, LIMIT_ID, REQUIRED, "namespace")                                                                    \
-        F(u32, pid, 0, 0, "0: it does not run") F(u64, start_time, 0, 0, "clock ticks since boot")
+        F(u32, pid, 0, 0, "0: it does not run") F(u64, start_time, 0, 0, "clock ticks since boot")                     \
+        F(u32, slot, 0, 0, "tells its descriptors in the keeper's store from others'")
 #define FIELDS_owner_record(F)                                                                                         \
         F(u32, version, 0, REQUIRED, "OWNER_RECORD_VERSION") F(str, owner, LIMIT_ID, REQUIRED, "its name")             \
         F(str, ttrpc_address, LIMIT_PATH, REQUIRED, "takes events") F(str, grpc_address, LIMIT_PATH, 0, "its own")     \

@@ -69,23 +69,26 @@ static int set_environment(const struct child_passes *passes)
         const struct store *s = passes->store;
         _cleanup_(freep) char *names = calloc(s->n + 1, KEEPER_NAME_MAX + 1);
         char *p = names;
+        long n = 0;
 
         if (!names)
                 return -ENOMEM;
         for (size_t i = 0; i < s->n; i++) {
-                if (i > 0)
+                if (store_is_of_front(&s->items[i]))
+                        continue;
+                if (n++ > 0)
                         *p++ = ':';
                 p = stpcpy(p, s->items[i].name);
         }
         if (setenv("NOTIFY_SOCKET", passes->notify_path, 1) < 0 ||
-            set_number(KEEPER_FD_ENV, PASS_FIRST + (long)s->n) < 0)
+            set_number(KEEPER_FD_ENV, PASS_FIRST + n) < 0)
                 return -ENOMEM;
         if (passes->watchdog_ns > 0 && (set_number("WATCHDOG_USEC", (long)(passes->watchdog_ns / 1000)) < 0 ||
                                         set_number("WATCHDOG_PID", getpid()) < 0))
                 return -ENOMEM;
-        if (s->n == 0)
+        if (n == 0)
                 return 0;
-        if (set_number("LISTEN_FDS", (long)s->n) < 0 || set_number("LISTEN_PID", getpid()) < 0 ||
+        if (set_number("LISTEN_FDS", n) < 0 || set_number("LISTEN_PID", getpid()) < 0 ||
             setenv("LISTEN_FDNAMES", names, 1) < 0)
                 return -ENOMEM;
         return 0;
@@ -93,14 +96,16 @@ static int set_environment(const struct child_passes *passes)
 
 static int prepare(const struct child_passes *passes)
 {
-        size_t n = passes->store->n;
-        _cleanup_(freep) int *fds = calloc(n + 1, sizeof(*fds));
+        const struct store *s = passes->store;
+        _cleanup_(freep) int *fds = calloc(s->n + 1, sizeof(*fds));
+        size_t n = 0;
         int r;
 
         if (!fds)
                 return -ENOMEM;
-        for (size_t i = 0; i < n; i++)
-                fds[i] = passes->store->items[i].fd;
+        for (size_t i = 0; i < s->n; i++)
+                if (!store_is_of_front(&s->items[i]))
+                        fds[n++] = s->items[i].fd;
         fds[n] = passes->keeper_fd;
         r = place(fds, n + 1);
         if (r < 0)

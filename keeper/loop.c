@@ -24,6 +24,7 @@
 #define BATCH 256 /* of anything, in one round */
 #define START_PATIENCE_NS (100 * NSEC_PER_MSEC)
 #define REPLACE_PATIENCE_NS (15 * NSEC_PER_SEC) /* sandboxd itself gives its commands 5 */
+#define HAND_OVER_ROUNDS 64 /* of BATCH datagrams each */
 #define SCM_FDS_MAX 253 /* the kernel's SCM_MAX_FD */
 
 void keeper_init(struct keeper *k, char **argv, size_t store_max)
@@ -47,6 +48,8 @@ void keeper_deinit(struct keeper *k)
         k->signal_fd = fd_close(k->signal_fd);
         k->lock_fd = fd_close(k->lock_fd);
 }
+
+static void read_notify(struct keeper *k);
 
 /* --- the pair: statuses to the daemon, FORGET from it --- */
 
@@ -93,24 +96,62 @@ static bool link_tell(struct keeper *k)
         return false;
 }
 
+/* What a front sent just before it died comes before what follows from its death. */
+static void read_all_notify(struct keeper *k)
+{
+        for (int i = 0; i < HAND_OVER_ROUNDS && (i == 0 || k->more); i++) {
+                k->more = false;
+                read_notify(k);
+        }
+}
+
+static void hand_over(struct keeper *k, const char *prefix, int sock)
+{
+        int r = store_hand_over(&k->store, prefix, sock);
+
+        if (r < 0)
+                log_error("hand over what %s* stored: %s", prefix, strerror(-r));
+}
+
+/* sock: what came with it, or -1. */
+static void on_record(struct keeper *k, const struct keeper_record *record, int sock)
+{
+        char prefix[KEEPER_NAME_MAX + 1] = "";
+
+        if (record->kind == KEEPER_FORGET) {
+                statuses_forget(&k->statuses, record->pid, record->start_time);
+                return;
+        }
+        memcpy(prefix, record->prefix, KEEPER_NAME_MAX);
+        read_all_notify(k);
+        if (record->kind == KEEPER_HAND_OVER && sock >= 0 && prefix[0] == KEEPER_FRONT)
+                hand_over(k, prefix, sock);
+        else if (record->kind == KEEPER_DROP && prefix[0] == KEEPER_FRONT)
+                store_remove_prefix(&k->store, prefix);
+        else
+                log_debug("a record of kind %u from sandboxd is not understood", record->kind);
+}
+
 static void link_read(struct keeper *k)
 {
         for (int i = 0; i < BATCH && k->link_fd >= 0; i++) {
                 struct keeper_record record;
-                ssize_t n = recv(k->link_fd, &record, sizeof(record), MSG_DONTWAIT | MSG_TRUNC);
+                _cleanup_(fd_closep) int sock = -1;
+                size_t n_fds = 1;
+                ssize_t n = fd_recv(k->link_fd, &record, sizeof(record), &sock, &n_fds, MSG_DONTWAIT);
 
-                if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                if (n == -EAGAIN)
                         return;
-                if (n <= 0) { /* its end is closed: the daemon is dead, or will soon be */
+                if (n <= 0 && n != -EMSGSIZE) { /* its end is closed: the daemon is dead, or will soon be */
                         link_close(k);
                         return;
                 }
-                if (n != sizeof(record) || record.magic != KEEPER_MAGIC || record.version != KEEPER_VERSION ||
-                    record.kind != KEEPER_FORGET) {
+                if (n_fds == 0)
+                        sock = -1;
+                if (n != sizeof(record) || record.magic != KEEPER_MAGIC || record.version != KEEPER_VERSION)
                         log_debug("a record of %zd bytes from sandboxd is not understood", n);
-                        continue;
-                }
-                statuses_forget(&k->statuses, record.pid, record.start_time);
+                else
+                        on_record(k, &record, sock);
         }
 }
 

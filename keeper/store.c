@@ -6,6 +6,7 @@
 #include <linux/kcmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/fd.h"
@@ -90,6 +91,51 @@ void store_remove_at(struct store *s, size_t i)
         s->n--;
         if (s->backup && gone.backed_up)
                 tell_removed(s, gone.name);
+}
+
+bool store_is_of_front(const struct stored *item)
+{
+        return item->name[0] == KEEPER_FRONT;
+}
+
+static bool begins(const struct stored *item, const char *prefix)
+{
+        return strncmp(item->name, prefix, strlen(prefix)) == 0;
+}
+
+size_t store_remove_prefix(struct store *s, const char *prefix)
+{
+        size_t removed = 0;
+
+        for (size_t i = s->n; i > 0; i--) {
+                if (!begins(&s->items[i - 1], prefix))
+                        continue;
+                store_remove_at(s, i - 1);
+                removed++;
+        }
+        return removed;
+}
+
+int store_hand_over(const struct store *s, const char *prefix, int sock)
+{
+        char names[FD_MSG_MAX][KEEPER_NAME_MAX + 1];
+        int fds[FD_MSG_MAX];
+        size_t n = 0;
+
+        for (size_t i = 0; i <= s->n; i++) {
+                if (n == FD_MSG_MAX || (i == s->n && n > 0)) {
+                        ssize_t r = fd_send(sock, names, n * sizeof(names[0]), fds, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+                        if (r < 0)
+                                return (int)r;
+                        n = 0;
+                }
+                if (i == s->n || !begins(&s->items[i], prefix))
+                        continue;
+                memcpy(names[n], s->items[i].name, sizeof(names[0]));
+                fds[n++] = s->items[i].fd;
+        }
+        return 0;
 }
 
 size_t store_remove(struct store *s, const char *name)

@@ -3,7 +3,8 @@
 
 /*
  * The descriptor store: named descriptors that outlive the daemon, as systemd's (FILE_DESCRIPTOR_STORE). Several may
- * have one name; the same open file is stored once under a name. They are passed in the order in which they came.
+ * have one name; the same open file is stored once under a name. They are passed in the order in which they came, but
+ * for those of fronts.
  */
 
 #include <stdbool.h>
@@ -34,5 +35,10 @@ void store_init(struct store *s, size_t max);
 void store_deinit(struct store *s);
 /* Takes fd, also on failure: 0, -ENOSPC when the store is full, -ENOMEM. */
 int store_add(struct store *s, const char *name, int fd, bool poll);
+bool store_is_of_front(const struct stored *item);
 size_t store_remove(struct store *s, const char *name); /* how many there were */
+/* All whose names begin with the prefix. */
+size_t store_remove_prefix(struct store *s, const char *prefix);
+/* Sends them over a SOCK_SEQPACKET socket, as proto/keeper.h says. 0 or -errno: some were not sent. */
+int store_hand_over(const struct store *s, const char *prefix, int sock);
 void store_remove_at(struct store *s, size_t i);

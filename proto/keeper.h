@@ -8,6 +8,11 @@
  * The keeper sends a STATUS for each process that it reaped and that was not forgotten, oldest first; then one
  * END_OF_BACKLOG; then a STATUS for each as it is reaped. The daemon sends FORGET for each, as soon as it has recorded
  * the status, or knows that it is of no interest: the keeper holds the newest KEEPER_STATUSES_MAX.
+ *
+ * What is stored under names that begin with KEEPER_FRONT belongs to fronts (proto/front.h). The daemon is not given
+ * it; it has it handed over to the next front: with HAND_OVER comes a SOCK_SEQPACKET socket, into which the keeper puts
+ * all descriptors whose names begin with the prefix, some in each message (SCM_RIGHTS), whose data are their names,
+ * each in KEEPER_NAME_MAX + 1 bytes filled up with NUL. The socket's end of file ends them.
  */
 
 #include <stdint.h>
@@ -16,12 +21,15 @@
 #define KEEPER_MAGIC 0x5244424bU /* "KBDR": both ends are of one host, so there is no byte order to agree on */
 #define KEEPER_VERSION 1
 #define KEEPER_STATUSES_MAX 65536
+#define KEEPER_FRONT 'F'
 #define KEEPER_NAME_MAX 8 /* bytes of a stored descriptor's name, [A-Za-z0-9] */
 
 enum keeper_kind {
         KEEPER_STATUS = 1,         /* keeper to daemon: all fields */
         KEEPER_END_OF_BACKLOG = 2, /* keeper to daemon: no field */
         KEEPER_FORGET = 3,         /* daemon to keeper: pid, start_time */
+        KEEPER_HAND_OVER = 4,      /* daemon to keeper, with a socket: prefix */
+        KEEPER_DROP = 5, /* daemon to keeper: prefix; what is stored under such names is not needed any more */
 };
 
 struct keeper_record {
@@ -30,7 +38,10 @@ struct keeper_record {
         uint16_t kind;
         int32_t pid;
         int32_t wait_status;  /* as of wait(2) */
-        uint64_t start_time;  /* /proc/PID/stat field 22; 0: it could not be read */
+        union {
+                uint64_t start_time; /* /proc/PID/stat field 22; 0: it could not be read */
+                char prefix[KEEPER_NAME_MAX]; /* of names; filled up with NUL, not empty */
+        };
         uint64_t realtime_ns; /* when it was reaped */
 };
 _Static_assert(sizeof(struct keeper_record) == 32, "the record has one size");

@@ -142,8 +142,16 @@ tests_unit_test_front_SOURCES = tests/unit/test-front.c tests/lib/fake_rpc.c tes
 tests_unit_test_front_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
 tests_unit_test_front_LDADD = libshim.la $(UNIT_PROTO)
 
+UNIT_TESTS += tests/unit/test-front-restart
+tests_unit_test_front_restart_SOURCES = tests/unit/test-front-restart.c tests/lib/fake_rpc.c tests/lib/fake_rpc.h
+tests_unit_test_front_restart_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
+tests_unit_test_front_restart_LDADD = libshim.la libkeeper.la $(UNIT_PROTO)
+
 UNIT_TESTS += tests/unit/test-shim-args
 tests_unit_test_shim_args_LDADD = libshim.la $(UNIT_BASE)
+
+UNIT_TESTS += tests/unit/test-shim-journal
+tests_unit_test_shim_journal_LDADD = libshim.la $(UNIT_BASE)
 
 UNIT_TESTS += tests/unit/test-shim-metrics
 tests_unit_test_shim_metrics_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
@@ -286,5 +294,5 @@ include tests/e2e/local.mk
 include tests/vm/local.mk
 
 # --- below a real containerd ---
-dist_check_SCRIPTS += tests/e2e/containerd.sh
-TESTS += tests/e2e/containerd.sh
+dist_check_SCRIPTS += tests/e2e/containerd.sh tests/e2e/containerd-front.sh
+TESTS += tests/e2e/containerd.sh tests/e2e/containerd-front.sh

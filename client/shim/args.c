@@ -18,7 +18,7 @@ struct flag {
 
 static const struct flag flags[] = {
         TEXT("namespace", ns),       TEXT("id", id),           TEXT("address", address),   TEXT("bundle", bundle),
-        TEXT("owner", owner),        TEXT("socket", socket),   TEXT("listen", listen),
+        TEXT("owner", owner),        TEXT("socket", socket),   TEXT("listen", listen),   TEXT("keep", keep),
         BOOLEAN("debug", debug),     BOOLEAN("info", info),    BOOLEAN("version", version), BOOLEAN("v", version),
         BOOLEAN("help", help),       BOOLEAN("h", help),
 };
@@ -61,7 +61,7 @@ static int take_flag(struct shim_args *ret, const char *word, const char *next)
 void shim_args_parse(struct shim_args *ret, int argc, char *const *argv)
 {
         *ret = (struct shim_args){
-                .ns = "", .id = "", .address = "", .bundle = "", .owner = "", .socket = "", .listen = ""
+                .ns = "", .id = "", .address = "", .bundle = "", .owner = "", .socket = "", .listen = "", .keep = ""
         };
         for (int i = 1; i < argc; i++) {
                 if (is_flag(argv[i]))

@@ -18,6 +18,7 @@ struct shim_args {
         const char *owner;   /* -owner: of serve */
         const char *socket;  /* -socket: of sandboxd */
         const char *listen;  /* -listen: of serve by hand */
+        const char *keep;    /* -keep: of serve, proto/front.h */
         bool debug, info, version, help;
 };
 

@@ -43,8 +43,7 @@ static void end(struct call *call, int r)
                                        "the answer is larger than a message may be");
         if (r < 0)
                 conn->out.failed = true;
-        DL_DELETE(conn->calls, call);
-        call_free(call);
+        call_drop(call);
         conn_answered(conn);
 }
 
@@ -225,13 +224,26 @@ static void begin(struct conn *conn, uint32_t stream, const Ttrpc__Request *requ
         if (request->timeout_nano > 0)
                 call->deadline = clock_monotonic_ns() + (uint64_t)request->timeout_nano;
         DL_APPEND(conn->calls, call);
-        ask(TAKE(call));
+        if (conn->front->restoring)
+                TAKE(call)->again = true;
+        else
+                ask(TAKE(call));
+}
+
+void call_begin_again(struct conn *conn, const struct ttrpc_frame *frame)
+{
+        Ttrpc__Request *request = ttrpc__request__unpack(NULL, frame->len, frame->data);
+
+        if (!request) {
+                refuse(conn, frame->stream, CODE_INVALID_ARGUMENT, "the request cannot be read: invalid argument");
+                return;
+        }
+        begin(conn, frame->stream, request);
+        ttrpc__request__free_unpacked(request, NULL);
 }
 
 void call_begin(struct conn *conn, const struct ttrpc_frame *frame)
 {
-        Ttrpc__Request *request;
-
         if (frame->stream % 2 == 0) {
                 refuse(conn, frame->stream, CODE_INVALID_ARGUMENT, EVEN_STREAM);
                 return;
@@ -241,11 +253,39 @@ void call_begin(struct conn *conn, const struct ttrpc_frame *frame)
                 return;
         }
         conn->last_stream = frame->stream;
-        request = ttrpc__request__unpack(NULL, frame->len, frame->data);
-        if (!request) {
-                refuse(conn, frame->stream, CODE_INVALID_ARGUMENT, "the request cannot be read: invalid argument");
-                return;
-        }
-        begin(conn, frame->stream, request);
-        ttrpc__request__free_unpacked(request, NULL);
+        call_begin_again(conn, frame);
+}
+
+/* --- over the front's own restart --- */
+
+struct call *call_find(struct conn *conn, uint32_t stream)
+{
+        struct call *call;
+
+        DL_FOREACH(conn->calls, call)
+                if (call->stream == stream)
+                        return call;
+        return NULL;
+}
+
+void call_drop(struct call *call)
+{
+        DL_DELETE(call->conn->calls, call);
+        call_free(call);
+}
+
+int call_pack(const struct call *call, struct buf *ret)
+{
+        uint64_t now = clock_monotonic_ns();
+        struct ttrpc_call c = {
+                .service = TASK_SERVICE_V2,
+                .method = call->method->name,
+                .payload = call->message,
+                .metadata_key = TASK_NAMESPACE_KEY,
+                .metadata_value = call->ns,
+        };
+
+        if (call->deadline > 0)
+                c.timeout_ns = call->deadline > now ? call->deadline - now : 1;
+        return ttrpc_append_request(ret, call->stream, &c);
 }

@@ -14,11 +14,14 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "client/shim/call.h"
+#include "client/shim/confine.h"
 #include "client/shim/shim.h"
 #include "proto/front.h"
 
 #define RESUME_NS (100 * NSEC_PER_MSEC)
 #define AGAIN_NS (50 * NSEC_PER_MSEC)
+#define IDLE_NS (250 * NSEC_PER_MSEC)  /* between two containers of a client that makes one after the other */
+#define BEGIN_NS (2 * NSEC_PER_SEC)    /* until the one comes for whom we were started */
 
 /* Only root and ourselves: who may connect can do everything to the containers. */
 static bool peer_may(int fd)
@@ -57,12 +60,15 @@ static void on_resume(struct watch_timer *w)
 {
         struct front *f = container_of(w, struct front, resume);
 
+        struct conn *conn;
+
         watch_fd_set(&f->listening, f->fd, LOOP_READ);
+        DL_FOREACH(f->conns, conn)
+                conn_resume(conn);
 }
 
-static void on_again(struct watch_timer *w)
+static void make_again(struct front *f)
 {
-        struct front *f = container_of(w, struct front, again);
         struct conn *conn;
         struct call *call, *next;
 
@@ -72,31 +78,157 @@ static void on_again(struct watch_timer *w)
                                 call_repeat(call);
 }
 
+static void on_again(struct watch_timer *w)
+{
+        make_again(container_of(w, struct front, again));
+}
+
 void front_again(struct front *f)
 {
         if (!watch_timer_active(&f->again))
                 watch_timer_arm(&f->again, AGAIN_NS);
 }
 
-int front_init(struct front *f, struct loop *loop, const char *owner, int fd, const char *socket, struct error *err)
+/* --- what is kept --- */
+
+static void on_drained(struct sdnotify *n)
+{
+        struct front *f = container_of(n, struct front, keep.notify);
+        struct conn *conn;
+
+        DL_FOREACH(f->conns, conn)
+                conn_settled(conn);
+}
+
+static void on_tidy(struct deferred *d)
+{
+        struct front *f = container_of(d, struct front, tidy);
+        int r = keep_journal_is_old(&f->keep) ? front_write_journal(f) : 0;
+
+        if (r < 0)
+                log_warn("the journal could not be written anew: %s", strerrordesc_np(-r));
+}
+
+void front_noted(struct front *f)
+{
+        if (keep_journal_is_old(&f->keep))
+                loop_defer(&f->tidy);
+}
+
+void front_full(struct front *f)
+{
+        if (!watch_timer_active(&f->resume))
+                watch_timer_arm(&f->resume, RESUME_NS);
+}
+
+static bool is_used(const struct front *f, const struct conn *self, uint32_t number)
+{
+        const struct conn *conn;
+
+        DL_FOREACH(f->conns, conn)
+                if (conn != self && conn->index == number)
+                        return true;
+        return false;
+}
+
+int front_number(struct front *f, struct conn *conn)
+{
+        for (uint32_t i = 0; i < KEEP_CONNS_MAX; i++) {
+                uint32_t number = f->next++ % KEEP_CONNS_MAX;
+
+                if (is_used(f, conn, number))
+                        continue;
+                conn->index = number;
+                return 0;
+        }
+        return -ENOSPC;
+}
+
+void front_keep_again(struct front *f)
+{
+        struct conn *conn;
+
+        if (!keep_active(&f->keep) || !keep_is_new(&f->keep))
+                return;
+        log_info("there is another keeper: it gets everything");
+        keep_listener(&f->keep, f->fd);
+        keep_store(&f->keep, KEEP_JOURNAL, 0, f->keep.journal->fd);
+        DL_FOREACH(f->conns, conn) {
+                keep_store(&f->keep, KEEP_CONN, conn->index, conn->fd);
+                if (conn->answer_fd >= 0)
+                        keep_store(&f->keep, KEEP_ANSWER, conn->index, conn->answer_fd);
+        }
+}
+
+static int take_over(struct front *f, const struct front_setup *setup, struct error *err)
+{
+        _cleanup_(fd_closep) int sock = setup->hand_over_fd;
+        _cleanup_(keep_fds_deinit) struct keep_fds fds = { 0 };
+        int r;
+
+        if (!setup->keeper)
+                return 0;
+        r = sock >= 0 ? keep_receive(&f->keep, sock, &fds) : 0;
+        if (r == 0)
+                r = front_restore(f, &fds);
+        if (r < 0)
+                return error_set_errno(err, REASON_INTERNAL, r, "take over from the front before");
+        watch_timer_arm(&f->idle, BEGIN_NS);
+        make_again(f);
+        return 0;
+}
+
+/* Nobody is connected: there is nothing that we know and nobody else does. sandboxd watches the socket from then on. */
+static void on_idle(struct watch_timer *w)
+{
+        struct front *f = container_of(w, struct front, idle);
+
+        if (f->conns)
+                return;
+        f->over = true;
+        loop_stop(f->loop);
+}
+
+void front_conn_gone(struct front *f)
+{
+        if (!f->conns && keep_active(&f->keep))
+                watch_timer_arm(&f->idle, IDLE_NS);
+}
+
+/* --- life --- */
+
+static void start_watches(struct front *f)
+{
+        waits_init(&f->waits, f->loop, &f->rpc, f->owner);
+        watch_timer_init(&f->resume, f->loop, on_resume);
+        watch_timer_init(&f->again, f->loop, on_again);
+        watch_timer_init(&f->idle, f->loop, on_idle);
+        deferred_init(&f->tidy, f->loop, on_tidy);
+        watch_fd_init(&f->listening, f->loop, on_listening);
+        watch_fd_set(&f->listening, f->fd, LOOP_READ);
+}
+
+int front_init(struct front *f, struct loop *loop, const struct front_setup *setup, struct error *err)
 {
         int r;
 
         *f = (struct front)FRONT_NULL;
-        f->fd = fd;
+        f->fd = setup->fd;
         f->loop = loop;
-        f->owner = owner;
-        r = rpc_init(&f->rpc, loop, socket);
+        f->owner = setup->owner;
+        f->ns = setup->ns;
+        keep_init(&f->keep, loop, setup->keeper, setup->prefix, on_drained);
+        r = rpc_init(&f->rpc, loop, setup->socket);
         if (r < 0) {
+                fd_close(setup->hand_over_fd);
                 front_deinit(f);
-                return error_set_errno(err, REASON_INVALID_ARGUMENT, r, "sandboxd's socket %s", socket);
+                return error_set_errno(err, REASON_INVALID_ARGUMENT, r, "sandboxd's socket %s", setup->socket);
         }
-        waits_init(&f->waits, loop, &f->rpc, owner);
-        watch_timer_init(&f->resume, loop, on_resume);
-        watch_timer_init(&f->again, loop, on_again);
-        watch_fd_init(&f->listening, loop, on_listening);
-        watch_fd_set(&f->listening, fd, LOOP_READ);
-        return 0;
+        start_watches(f);
+        if (take_over(f, setup, err) == 0)
+                return 0;
+        front_deinit(f);
+        return -1;
 }
 
 void front_deinit(struct front *f)
@@ -108,18 +240,31 @@ void front_deinit(struct front *f)
         if (f->waits.rpc) {
                 watch_timer_stop(&f->resume);
                 watch_timer_stop(&f->again);
-                watch_fd_stop(&f->listening);
+                watch_timer_stop(&f->idle);
+                deferred_cancel(&f->tidy);
+                watch_fd_drop(&f->listening);
         }
         waits_deinit(&f->waits);
         rpc_deinit(&f->rpc);
+        keep_deinit(&f->keep);
         f->fd = fd_close(f->fd);
 }
 
 /* --- serve --- */
 
+struct serving {
+        struct watch_signals signals;
+        struct front front;
+};
+
 static void on_signal(struct watch_signals *w, int signal)
 {
-        loop_stop(w->watch.loop);
+        struct serving *s = container_of(w, struct serving, signals);
+
+        if (signal == SIGHUP)
+                front_keep_again(&s->front);
+        else
+                loop_stop(w->watch.loop);
 }
 
 /* A connection for each container. */
@@ -131,6 +276,18 @@ static void raise_limit(void)
                 return;
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* After what needs root. */
+static int confine(void)
+{
+        int r = confine_capabilities();
+
+        if (r == 0)
+                r = confine_calls();
+        if (r < 0)
+                log_error("cannot give up what the front does not need: %s", strerrordesc_np(-r));
+        return r;
 }
 
 static int open_socket(const struct shim_args *args)
@@ -154,35 +311,60 @@ static int open_socket(const struct shim_args *args)
         return FRONT_LISTEN_FD;
 }
 
-static int serve(struct loop *loop, const struct shim_args *args)
+/* The environment and the descriptors of a front that sandboxd has started. */
+static void get_setup(struct front_setup *setup, const struct shim_args *args, int fd)
 {
-        struct watch_signals signals = WATCH_SIGNALS_NULL;
-        struct front front = FRONT_NULL;
-        struct error err = ERROR_NULL;
-        sigset_t set;
-        int fd = open_socket(args);
-
-        if (fd < 0)
-                return EXIT_FAILURE;
-        if (front_init(&front, loop, args->owner, fd, args->socket, &err) < 0) {
-                log_error("%s", err.message);
-                return EXIT_FAILURE;
-        }
+        *setup = (struct front_setup)FRONT_SETUP_NULL;
+        setup->owner = args->owner;
+        setup->fd = fd;
+        setup->socket = args->socket;
         if (args->ns[0])
-                front.ns = args->ns;
+                setup->ns = args->ns;
+        if (!args->keep[0])
+                return;
+        setup->keeper = getenv("NOTIFY_SOCKET");
+        setup->prefix = args->keep;
+        if (fd_set_cloexec(FRONT_HAND_OVER_FD, true) == 0)
+                setup->hand_over_fd = FRONT_HAND_OVER_FD;
+}
+
+/* Status 0 says that there is nothing to go on with; after a signal the next front goes on where this one was. */
+static int run(struct serving *s, const struct shim_args *args)
+{
+        sigset_t set;
+
         sigemptyset(&set);
         sigaddset(&set, SIGTERM);
         sigaddset(&set, SIGINT);
-        if (watch_signals_start(&signals, loop, &set, on_signal) < 0) {
-                front_deinit(&front);
+        sigaddset(&set, SIGHUP);
+        if (watch_signals_start(&s->signals, s->front.loop, &set, on_signal) < 0)
+                return EXIT_FAILURE;
+        log_info("front of %s, namespace %s, serves", args->owner, s->front.ns);
+        loop_run(s->front.loop);
+        log_info("front of %s, namespace %s, ends", args->owner, s->front.ns);
+        watch_signals_stop(&s->signals);
+        if (!keep_active(&s->front.keep))
+                return EXIT_SUCCESS;
+        return s->front.over && !s->front.conns ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int serve(struct loop *loop, const struct shim_args *args)
+{
+        struct serving s = { .signals = WATCH_SIGNALS_NULL, .front = FRONT_NULL };
+        struct error err = ERROR_NULL;
+        struct front_setup setup;
+        int fd = open_socket(args), r;
+
+        if (fd < 0)
+                return EXIT_FAILURE;
+        get_setup(&setup, args, fd);
+        if (front_init(&s.front, loop, &setup, &err) < 0) {
+                log_error("%s", err.message);
                 return EXIT_FAILURE;
         }
-        log_info("front of %s, namespace %s, serves", args->owner, front.ns);
-        loop_run(loop);
-        log_info("front of %s, namespace %s, ends", args->owner, front.ns);
-        watch_signals_stop(&signals);
-        front_deinit(&front);
-        return EXIT_SUCCESS;
+        r = run(&s, args);
+        front_deinit(&s.front);
+        return r;
 }
 
 int front_main(const struct shim_args *args)
@@ -197,6 +379,8 @@ int front_main(const struct shim_args *args)
                 return SHIM_EXIT_USAGE;
         }
         raise_limit();
+        if (confine() < 0)
+                return EXIT_FAILURE;
         if (loop_new(&loop) < 0) {
                 log_error("cannot make an event loop");
                 return EXIT_FAILURE;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 #include <utlist.h>
 #include "daemon/keeper_link.h"
@@ -237,6 +238,21 @@ int keeper_link_store(struct keeper_link *l, const char *name, int fd)
 }
 
 int keeper_link_unstore(struct keeper_link *l, const char *name)
+{
+        return 0;
+}
+
+const char *keeper_link_notify_path(const struct keeper_link *l)
+{
+        return NULL;
+}
+
+int keeper_link_hand_over(struct keeper_link *l, const char *prefix, int sock)
+{
+        return -ENOTCONN;
+}
+
+int keeper_link_drop(struct keeper_link *l, const char *prefix)
 {
         return 0;
 }

@@ -69,12 +69,12 @@ static void test_pass_too_many(void **state)
 {
         union {
                 struct cmsghdr header;
-                char room[CMSG_SPACE(sizeof(int) * 40)];
+                char room[CMSG_SPACE(sizeof(int) * 2 * FD_MSG_MAX)];
         } control;
         char byte = 'x';
         struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
         struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control };
-        int pair[2], fds[40], got[FD_MSG_MAX], before;
+        int pair[2], fds[2 * FD_MSG_MAX], got[FD_MSG_MAX], before;
         struct cmsghdr *c;
         size_t n = 2;
 

@@ -40,8 +40,12 @@ static int begin(void **state)
         snprintf(rig.path, sizeof(rig.path), "%s/front.sock", rig.dir);
         assert_int_equal(loop_new(&rig.loop), 0);
         fake_rpc_init(&rig.daemon, rig.loop, rig.dir);
-        assert_int_equal(
-                front_init(&rig.front, rig.loop, "c01", fd_listen_unix(rig.path, 0600, 8), rig.daemon.path, &err), 0);
+        struct front_setup setup = FRONT_SETUP_NULL;
+
+        setup.owner = "c01";
+        setup.fd = fd_listen_unix(rig.path, 0600, 8);
+        setup.socket = rig.daemon.path;
+        assert_int_equal(front_init(&rig.front, rig.loop, &setup, &err), 0);
         *state = &rig;
         return 0;
 }
