@@ -270,7 +270,11 @@ static void child_stdio(struct spawn_child *c)
         }
 }
 
-/* The kept ends must arrive: a process whose stdin has lost its writer would see an end of file that nobody meant. */
+/*
+ * The kept ends do not arrive if our parent has died meanwhile. The command is known to the next daemon, which opens them
+ * again; what we have opened must not be closed before, for then a client would see an end of file that nobody meant, and
+ * not read what comes after it. So we go on, and keep them open for as long as the command runs.
+ */
 static void child_send_kept(const struct spawn_child *c)
 {
         struct spawn_status status = { .kind = STATUS_EXEC };
@@ -283,8 +287,10 @@ static void child_send_kept(const struct spawn_child *c)
                 fds[n++] = c->kept[i];
                 status.kept |= (uint8_t)(1U << i);
         }
-        if (fd_send(c->status, &status, sizeof(status), fds, n, MSG_NOSIGNAL) < 0 && n > 0)
-                _exit(EXIT_BEFORE_EXEC);
+        if (fd_send(c->status, &status, sizeof(status), fds, n, MSG_NOSIGNAL) >= 0)
+                return;
+        for (size_t i = 0; i < n; i++)
+                fcntl(fds[i], F_SETFD, 0);
 }
 
 _Noreturn void spawn_child_main(struct spawn_child *c)

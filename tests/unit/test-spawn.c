@@ -579,6 +579,34 @@ static void test_output_fifo(void **state)
         r.kept[1] = fd_close(r.kept[1]);
 }
 
+/* The daemon dies after the gate and before the FIFOs are open: the child goes on, and no client sees an end of file. */
+static void test_abandon_after_release(void **state)
+{
+        struct fixture *f = *state;
+        static struct run r;
+        const char *in = in_dir(f, "in"), *out = in_dir(f, "out");
+        _cleanup_(fd_closep) int client = -1;
+        char buf[8];
+        int status;
+        pid_t pid;
+
+        assert_int_equal(mkfifo(in, 0600), 0);
+        client = make_fifo(out);
+        run_init(f, &r, "echo x");
+        r.p.stdio[0] = (struct spawn_stdio){ .kind = SPAWN_STDIO_PATH, .path = in };
+        r.p.stdio[1] = (struct spawn_stdio){ .kind = SPAWN_STDIO_PATH, .path = out };
+        run_start(f, &r);
+        pid = r.s.pid.pidref.pid;
+        assert_int_equal(kill(pid, SIGSTOP), 0);
+        spawn_release(&r.s);
+        spawn_abandon(&r.s);
+        assert_int_equal(kill(pid, SIGCONT), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        assert_int_equal(read(client, buf, sizeof(buf)), 2);
+        assert_memory_equal(buf, "x\n", 2);
+}
+
 /* The process must not see O_NONBLOCK on its stdout or stdin, in neither direction. */
 static void test_fifo_flags(void **state)
 {
@@ -798,6 +826,7 @@ int main(void)
                 TEST(test_gate),
                 TEST(test_gate_closed),
                 TEST(test_abandon_unreleased),
+                TEST(test_abandon_after_release),
                 TEST(test_abandon_in_ready),
                 TEST(test_failures),
                 TEST(test_exit_seen_first),
