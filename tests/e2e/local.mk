@@ -4,15 +4,17 @@
 check_PROGRAMS += tests/e2e/rpc
 tests_e2e_rpc_SOURCES = tests/e2e/rpc.c
 tests_e2e_rpc_LDADD = $(JANSSON_LIBS)
-EXTRA_DIST += tests/e2e/cri-cases.sh tests/e2e/cri-lib.sh tests/e2e/cri.proto tests/e2e/cri.py tests/e2e/image.sh tests/e2e/lib.sh tests/e2e/shim_cases.py tests/e2e/shim_client.py
+EXTRA_DIST += tests/e2e/ctr-lib.sh tests/e2e/debian13-containerd.sh tests/e2e/cri-cases.sh tests/e2e/cri-lib.sh tests/e2e/cri.proto tests/e2e/cri.py tests/e2e/image.sh tests/e2e/lib.sh tests/e2e/shim_cases.py tests/e2e/shim_client.py
 
 E2E_TESTS =
 E2E_TESTS += tests/e2e/access.sh
 E2E_TESTS += tests/e2e/bad-input.sh
 E2E_TESTS += tests/e2e/checkpoint.sh
+E2E_TESTS += tests/e2e/containerd-17.sh
 E2E_TESTS += tests/e2e/containerd-cri-crun.sh
 E2E_TESTS += tests/e2e/containerd-cri-runc.sh
 E2E_TESTS += tests/e2e/containerd-cri-runsc.sh
+E2E_TESTS += tests/e2e/containerd-kills.sh
 E2E_TESTS += tests/e2e/containerd-shim.sh
 E2E_TESTS += tests/e2e/crash.sh
 E2E_TESTS += tests/e2e/delete-force.sh
@@ -36,3 +38,11 @@ E2E_TESTS += tests/e2e/terminal.sh
 E2E_TESTS += tests/e2e/wait.sh
 dist_check_SCRIPTS += $(E2E_TESTS)
 TESTS += $(E2E_TESTS)
+
+# --- the long forms ---
+.PHONY: kills
+kills: $(check_PROGRAMS)
+	top_srcdir=$(top_srcdir) top_builddir=$(top_builddir) KILLS_CONTAINERS=200 bash $(srcdir)/tests/e2e/containerd-kills.sh
+
+clean-local: # an unpacked package
+	rm -rf tests/e2e/debian13
