@@ -271,9 +271,9 @@ static void child_stdio(struct spawn_child *c)
 }
 
 /*
- * The kept ends do not arrive if our parent has died meanwhile. The command is known to the next daemon, which opens them
- * again; what we have opened must not be closed before, for then a client would see an end of file that nobody meant, and
- * not read what comes after it. So we go on, and keep them open for as long as the command runs.
+ * The kept ends do not arrive if our parent has died meanwhile. The command is known to the next daemon, which opens
+ * them again; what we have opened must not be closed before, for then a client would see an end of file that nobody
+ * meant, and not read what comes after it. So we go on, and keep them open for as long as the command runs.
  */
 static void child_send_kept(const struct spawn_child *c)
 {

@@ -579,7 +579,8 @@ static void test_output_fifo(void **state)
         r.kept[1] = fd_close(r.kept[1]);
 }
 
-/* The daemon dies after the gate and before the FIFOs are open: the child goes on, and no client sees an end of file. */
+/* The daemon dies after the gate and before the FIFOs are open: the child goes on, and no client sees an end of file.
+ */
 static void test_abandon_after_release(void **state)
 {
         struct fixture *f = *state;
