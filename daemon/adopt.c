@@ -284,6 +284,33 @@ static void take_back_ended(struct process *p)
         stdio_process_ended(&p->stdio);
 }
 
+static void interrupted(struct process *p)
+{
+        snprintf(p->cause, sizeof(p->cause), "its start was interrupted by the end of the daemon");
+        p->exited_at = clock_realtime_ns();
+        process_adopt_state(p, PROCESS_STOPPED);
+}
+
+/* Only its sandbox can tell. */
+static void decide_in_sandbox(struct process *p)
+{
+        struct exit_info unknown = { .known = false, .realtime_ns = clock_realtime_ns() };
+        const struct runtime_driver *driver = p->container->runtime->driver;
+        bool waiting = driver->adopt && driver->adopt(p);
+
+        process_take_back(p);
+        if (!p->internal_pid && waiting)
+                return; /* STARTING, until it tells */
+        if (!p->internal_pid) {
+                interrupted(p);
+                return;
+        }
+        process_adopt_state(p, PROCESS_RUNNING);
+        publish_start(p);
+        if (!waiting)
+                process_ended(p, &unknown);
+}
+
 static void decide_exec(struct adoption *a, struct found *f, struct process *p)
 {
         bool alive;
@@ -295,10 +322,12 @@ static void decide_exec(struct adoption *a, struct found *f, struct process *p)
         }
         if (p->state != PROCESS_STARTING && p->state != PROCESS_RUNNING)
                 return;
+        if (p->in_sandbox) {
+                decide_in_sandbox(p);
+                return;
+        }
         if (p->state == PROCESS_STARTING && !p->pid && !find_interrupted(a, f, p)) {
-                snprintf(p->cause, sizeof(p->cause), "its start was interrupted by the end of the daemon");
-                p->exited_at = clock_realtime_ns();
-                process_adopt_state(p, PROCESS_STOPPED);
+                interrupted(p);
                 return;
         }
         alive = p->watch.active || find_alive(a, p);

@@ -16,6 +16,7 @@ static void process_from_record(struct process *p, const struct record_process *
         p->pid = (pid_t)r->pid;
         p->start_time = r->start_time;
         p->internal_pid = (uint32_t)r->internal_pid;
+        p->in_sandbox = r->in_sandbox;
         p->started_at = r->started_at;
         p->exited_at = r->exited_at;
         p->start_published = r->start_published;
@@ -28,6 +29,7 @@ static void process_from_record(struct process *p, const struct record_process *
         p->stdin_closed = r->stdin_closed;
         p->kept.slot = r->slot;
         p->kept.ids[KEPT_PID] = r->pidfd_id;
+        p->kept.ids[KEPT_CONTROL] = r->control_id;
         p->kept.ids[KEPT_MASTER] = r->terminal_id;
         p->kept.ids[KEPT_LISTENER] = r->listener_id;
         p->kept.ids[KEPT_IN] = r->stdin_id;

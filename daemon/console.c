@@ -17,12 +17,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <termios.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/fd.h"
@@ -54,6 +56,8 @@ struct console {
         bool has_client;        /* console_set_client was called: before it nothing is read */
         bool closing_stdin, draining, ended, drained;
         console_fn on_drained, on_change;
+        console_signal_fn on_signal;
+        void *signal_data;
         void *data, *change_data;
         struct deferred tell;
 };
@@ -178,11 +182,33 @@ static void out_finish(struct console *c)
         c->out.fd = reader;
 }
 
+/* Which signals are typed in the last n bytes for the pty? */
+static unsigned typed_signals(struct console *c, size_t n)
+{
+        static const unsigned keys[] = { VINTR, VQUIT, VSUSP };
+        const uint8_t *typed = buf_head(&c->to_master) + buf_len(&c->to_master) - n;
+        struct termios t;
+        unsigned found = 0;
+
+        if (!c->on_signal || n == 0 || tcgetattr(c->master.fd, &t) < 0 || !(t.c_lflag & ISIG))
+                return 0;
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+                if (t.c_cc[keys[i]] != _POSIX_VDISABLE && memchr(typed, t.c_cc[keys[i]], n))
+                        found |= 1U << i;
+        return found;
+}
+
 static void copy_in(struct console *c)
 {
+        static const int signals[] = { SIGINT, SIGQUIT, SIGTSTP };
+        size_t before = buf_len(&c->to_master);
         int r = fill(&c->to_master, c->in.fd);
+        unsigned typed = typed_signals(c, buf_len(&c->to_master) - before);
 
         flush(&c->to_master, c->master.fd);
+        for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+                if (typed & (1U << i))
+                        c->on_signal(c->signal_data, signals[i]);
         /* a plain file was read to its end; or CloseIO was called, and this was all that the FIFO held */
         if ((r < 0 && r != -ENOMEM) || (r == 0 && c->closing_stdin)) {
                 end_close(&c->in);
@@ -452,6 +478,26 @@ int console_out(const struct console *c)
         return c->out.fd;
 }
 
+int console_make_terminal(struct console *c)
+{
+        _cleanup_(fd_closep) int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave = -1;
+
+        if (master < 0 || unlockpt(master) < 0)
+                return -errno;
+        slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+        if (slave < 0)
+                return -errno;
+        master_take(c, TAKE_FD(master));
+        console_settle(c);
+        return TAKE_FD(slave);
+}
+
+void console_on_signal(struct console *c, console_signal_fn fn, void *data)
+{
+        c->on_signal = fn;
+        c->signal_data = data;
+}
+
 void console_on_change(struct console *c, console_fn fn, void *data)
 {
         c->on_change = fn;
@@ -491,6 +537,7 @@ void console_release(struct console *c)
         }
         c->on_drained = linger_drained;
         c->on_change = NULL;
+        c->on_signal = NULL;
         c->data = c;
         watch_timer_arm(&c->linger, CONSOLE_LINGER_NS);
 }

@@ -179,6 +179,7 @@ void process_init(struct process *p, struct container *c)
 
 void process_deinit(struct process *p)
 {
+        process_let_go(p);
         watch_pid_stop(&p->watch);
         stdio_deinit(&p->stdio);
 }
@@ -276,8 +277,7 @@ static void process_explain(struct process *p)
                 snprintf(p->cause, sizeof(p->cause), "killed by signal %d (SIG%s)%s", sig,
                          sigabbrev_np(sig) ? sigabbrev_np(sig) : "?", by);
         else if (c->oom_killed && WEXITSTATUS(p->exit.wait_status))
-                snprintf(p->cause, sizeof(p->cause),
-                         "exited with status %d, after the kernel had killed a process for lack of memory: %s",
+                snprintf(p->cause, sizeof(p->cause), "exited with status %d, after an OOM kill by the kernel: %s",
                          WEXITSTATUS(p->exit.wait_status), c->oom_text);
         else
                 snprintf(p->cause, sizeof(p->cause), "exited with status %d", WEXITSTATUS(p->exit.wait_status));
@@ -304,7 +304,7 @@ void process_ended(struct process *p, const struct exit_info *info)
         loop_defer(&c->kick); /* also where the table only remembers it */
         /* also where it was too early for a transition; only then may the keeper forget it, and the zombie be reaped */
         container_persist_now(c);
-        if (!process_is_init(p) || !runsc_is_sub(c)) /* that is its sandbox's */
+        if (!p->in_sandbox && (!process_is_init(p) || !runsc_is_sub(c))) /* those are their sandbox's */
                 keeper_link_forget(c->daemon->keeper, p->pid, p->start_time);
         process_keep(p);
         runtime_process_ended(p);
@@ -320,6 +320,7 @@ static void process_to_record(const struct process *p, struct record_process *r)
                 .pid = (uint32_t)p->pid,
                 .start_time = p->start_time,
                 .internal_pid = p->internal_pid,
+                .in_sandbox = p->in_sandbox,
                 .started_at = p->started_at,
                 .exited_at = p->exited_at,
                 .ended = p->ended,
@@ -339,6 +340,7 @@ static void process_to_record(const struct process *p, struct record_process *r)
                 .stdin_closed = p->stdin_closed,
                 .slot = p->kept.slot,
                 .pidfd_id = p->kept.ids[KEPT_PID],
+                .control_id = p->kept.ids[KEPT_CONTROL],
                 .terminal_id = p->kept.ids[KEPT_MASTER],
                 .listener_id = p->kept.ids[KEPT_LISTENER],
                 .stdin_id = p->kept.ids[KEPT_IN],

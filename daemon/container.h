@@ -37,6 +37,8 @@ struct process {
         pid_t pid;                   /* 0: none yet; kept after the end, for answers */
         uint64_t start_time;
         uint32_t internal_pid;       /* inside a runsc sandbox; 0: not known */
+        bool in_sandbox;             /* its end is told by its sandbox (runsc_exec.h); pid is the sandbox's */
+        struct runsc_exec *runsc_exec; /* how; NULL: nothing is awaited */
         struct exit_info exit;
         bool ended;                  /* exit is filled in */
         char pid_file[64];           /* in the container's directory, until the record has the pid */

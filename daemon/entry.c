@@ -441,6 +441,7 @@ static void enter_process_running(struct process *p, struct happening *h)
 
 static void enter_process_stopped(struct process *p, struct happening *h)
 {
+        process_let_go(p);
         if (p->start_published && !p->exit_published) {
                 publish_exit(p);
                 container_persist(p->container);

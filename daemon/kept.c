@@ -19,6 +19,7 @@
 #include "daemon/daemon.h"
 #include "daemon/container.h"
 #include "daemon/keeper_link.h"
+#include "daemon/runtime.h"
 
 #define NAME_LEN 8
 #define DIGITS "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -29,6 +30,7 @@ static const struct {
         mode_t type; /* 0: not looked at */
 } roles[KEPT_N] = {
         [KEPT_PID] = { 'p', "pidfd", 0 },
+        [KEPT_CONTROL] = { 'u', "connection to its sandbox", S_IFSOCK },
         [KEPT_MASTER] = { 'm', "terminal", S_IFCHR },
         [KEPT_LISTENER] = { 'l', "console socket", S_IFSOCK },
         [KEPT_IN] = { 'i', "end of stdin", 0 }, /* with a terminal, a client may have given a file */
@@ -187,6 +189,8 @@ static int current(const struct process *p, enum kept_role role)
         switch (role) {
         case KEPT_PID:
                 return p->watch.active ? p->watch.pidref.fd : -1;
+        case KEPT_CONTROL:
+                return process_control_fd(p);
         case KEPT_MASTER:
                 return stdio_fd(&p->stdio, STDIO_MASTER);
         case KEPT_LISTENER:
@@ -297,6 +301,11 @@ int process_kept_pidfd(struct process *p)
         int fd = store_of(p) && p->kept.slot ? take_back(p, KEPT_PID) : -1;
 
         return fd;
+}
+
+int process_kept_control(struct process *p)
+{
+        return store_of(p) && p->kept.slot ? take_back(p, KEPT_CONTROL) : -1;
 }
 
 void daemon_keep_again(struct daemon *d)

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The descriptors of a process that outlive us with whoever is above (keeper_link.h): its pidfd, its terminal and our
+ * The descriptors of a process that outlive us with whoever is above (keeper_link.h): its pidfd (or the
+ * connection to its sandbox), its terminal and our
  * ends of its FIFOs, at most four at a time. A process that has one has a slot: a number that no other process of this
  * state directory ever had. A descriptor's name is the letter of its role and the slot, so no name is used twice.
  *
@@ -18,7 +19,7 @@ struct daemon;
 struct keeper_link;
 struct process;
 
-enum kept_role { KEPT_PID, KEPT_MASTER, KEPT_LISTENER, KEPT_IN, KEPT_OUT, KEPT_ERR, KEPT_N };
+enum kept_role { KEPT_PID, KEPT_CONTROL, KEPT_MASTER, KEPT_LISTENER, KEPT_IN, KEPT_OUT, KEPT_ERR, KEPT_N };
 
 /* Of one process. */
 struct kept {
@@ -44,6 +45,8 @@ void process_unkeep(struct process *p);     /* it is being removed: nothing is k
 /* After a restart, before p's end is handled: its stdio is as it was, as far as it came back; and KEPT_PID, if it came
  * back, is in p->kept.fds[KEPT_PID] for process_kept_pidfd. */
 void process_take_back(struct process *p);
+/* The connection on which a sandbox will tell of it, given to the caller; -1: none. */
+int process_kept_control(struct process *p);
 /* The pidfd that came back, given to the caller, who attaches it or closes it: -1: none. */
 int process_kept_pidfd(struct process *p);
 /* There is a new store: everything again. */

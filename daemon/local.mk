@@ -62,6 +62,7 @@ libdaemon_la_SOURCES += daemon/urpc.c daemon/urpc.h
 # --- sandboxd-helper and sandboxd-mount: do what may block ---
 pkglibexec_PROGRAMS += sandboxd-helper sandboxd-mount
 sandboxd_helper_SOURCES = \
+	daemon/helper/give.c \
 	daemon/helper/helper.h \
 	daemon/helper/main.c \
 	daemon/helper/mountinfo.c \
@@ -104,6 +105,7 @@ libdaemon_la_SOURCES += daemon/lifecycle.c daemon/lifecycle.h
 libdaemon_la_SOURCES += daemon/methods.c
 libdaemon_la_SOURCES += daemon/publish.c daemon/publish.h
 libdaemon_la_SOURCES += daemon/runsc_control.c daemon/runsc_control.h
+libdaemon_la_SOURCES += daemon/runsc_exec.c daemon/runsc_exec.h
 libdaemon_la_SOURCES += daemon/runsc_netns.c daemon/runsc_netns.h
 libdaemon_la_SOURCES += daemon/runsc_sub.c daemon/runsc_sub.h
 libdaemon_la_SOURCES += daemon/runtime.c daemon/runtime.h

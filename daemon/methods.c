@@ -3,6 +3,7 @@
 /* The handlers of the methods: they check what was asked for and hand it to the object that it is about. */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,6 +259,8 @@ static void handle_resize(struct daemon *d, struct request *req)
         p->paths.width = x->width;
         p->paths.height = x->height;
         r = stdio_resize(&p->stdio, x->width, x->height);
+        if (r == 0 && p->paths.terminal && p->container->runtime->driver->terminal_signal)
+                p->container->runtime->driver->terminal_signal(p, SIGWINCH);
         if (r < 0 && r != -EIO)
                 request_fail_reason(&req, REASON_INTERNAL, "cannot set the size of the terminal: %s",
                                     strerrordesc_np(-r));

@@ -38,6 +38,7 @@
         F(str, exec_id, LIMIT_ID, 0, "empty: init") F(str, state, LIMIT_ID, 0, "process state (added ones)")           \
         F(u32, pid, 0, 0, "host pid") F(u64, start_time, 0, 0, "clock ticks since boot")                               \
         F(u64, internal_pid, 0, 0, "pid inside a runsc sandbox")                                                       \
+        F(boolean, in_sandbox, 0, 0, "only its sandbox tells of its end")                                              \
         F(u64, started_at, 0, 0, "when") F(u64, exited_at, 0, 0, "when")                                               \
         F(boolean, ended, 0, 0, "it has ended") F(boolean, start_published, 0, 0, "its start event is in the log")     \
         F(boolean, exit_published, 0, 0, "its exit event is in the log")                                               \
@@ -52,7 +53,7 @@
         F(u32, slot, 0, 0, "of its stored descriptors; 0: it has none")                                                \
         F(u64, pidfd_id, 0, 0, "inode") F(u64, terminal_id, 0, 0, "number of the pty, and 1")                          \
         F(u64, listener_id, 0, 0, "inode of the console socket") F(u64, stdin_id, 0, 0, "inode")                       \
-        F(u64, stdout_id, 0, 0, "inode") F(u64, stderr_id, 0, 0, "inode")
+        F(u64, stdout_id, 0, 0, "inode") F(u64, stderr_id, 0, 0, "inode") F(u64, control_id, 0, 0, "inode")
 #define FIELDS_container_record(F)                                                                                     \
         F(u32, version, 0, REQUIRED, "RECORD_VERSION") F(str, boot_id, LIMIT_ID, 0, "/proc/sys/kernel/random/boot_id") \
         F(msg_create_params, params, 0, 0, "as asked for")                                                             \

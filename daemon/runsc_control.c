@@ -88,7 +88,7 @@ bool runsc_ask(struct op *op, const char *text, uint64_t timeout_ns, urpc_done_f
                 return false;
         if (!op->urpc_used)
                 urpc_init(&op->urpc, op->container->daemon->loop);
-        op->urpc_used = true;
+        op->urpc_used = op->asked = true;
         urpc_open(&op->urpc, fd);
         urpc_call(&op->urpc, text, strlen(text), NULL, 0, timeout_ns, done);
         return true;
@@ -118,6 +118,7 @@ static void ask_or(struct op *op, const char *text, urpc_done_fn done)
 static void finish(struct op *op, const struct error *err)
 {
         urpc_close(&op->urpc);
+        op->asked = false;
         if (err->reason == REASON_NOT_SUPPORTED)
                 op->other(op);
         else
@@ -142,7 +143,9 @@ static void kill_replied(struct urpc *u, struct urpc_reply *reply)
 static bool begin_kill(struct op *op)
 {
         const struct process *p = op->process;
-        enum spec_urpc_mode mode = op->all ? URPC_SIGNAL_ALL : URPC_SIGNAL_PROCESS;
+        enum spec_urpc_mode mode = op->all ? URPC_SIGNAL_ALL
+                                   : op->foreground ? URPC_SIGNAL_FOREGROUND
+                                                    : URPC_SIGNAL_PROCESS;
 
         if (!p || p->ended || !p->pid || (!process_is_init(p) && !p->internal_pid) ||
             (op->signal == SIGKILL && process_is_init(p) && !runsc_is_sub(op->container)))

@@ -193,6 +193,19 @@ struct op *op_free(struct op *op)
         return NULL;
 }
 
+/* --- processes that only their sandbox knows --- */
+
+void process_let_go(struct process *p)
+{
+        if (p->runsc_exec)
+                p->container->runtime->driver->let_go(p);
+}
+
+int process_control_fd(const struct process *p)
+{
+        return p->runsc_exec ? p->container->runtime->driver->control_fd(p) : -1;
+}
+
 /* --- runtimes --- */
 
 static const struct runtime_driver *driver_find(const char *type)

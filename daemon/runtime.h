@@ -61,7 +61,8 @@ struct op {
         struct command command;
         bool command_used, recorded, waiting;
         struct urpc urpc; /* runsc: to the sandbox */
-        bool urpc_used;
+        bool urpc_used, asked; /* asked: a reply is awaited */
+        bool foreground;       /* KILL: to the foreground group of the terminal */
         void (*other)(struct op *op); /* runsc: when the sandbox cannot be asked */
         struct keeper_link_wait stored; /* START: until the pidfd is safe */
         bool not_run; /* the command was never executed */
@@ -85,6 +86,12 @@ struct runtime_driver {
         void (*await)(struct container *c);
         /* May be NULL. Its init has ended: what can only end with it does. */
         void (*ended)(struct container *c);
+        /* To the foreground group of its terminal, where that is not the kernel's affair. NULL: it always is. */
+        void (*terminal_signal)(struct process *p, int signal);
+        /* Of processes that only their sandbox knows (in_sandbox); NULL: there are none. */
+        bool (*adopt)(struct process *p);         /* waits for its end or its start again; false: nothing will come */
+        int (*control_fd)(const struct process *p); /* the descriptor to be kept; -1 */
+        void (*let_go)(struct process *p);        /* waits no more */
 };
 
 struct runtime {
@@ -129,6 +136,9 @@ void op_start_alone(struct op *op);
 void op_cancel(struct op *op);
 struct op *op_find(struct container *c, enum op_kind kind); /* or NULL */
 struct op *op_free(struct op *op);
+/* See runtime_driver. */
+void process_let_go(struct process *p);
+int process_control_fd(const struct process *p);
 /* The pod that a spec says it is in, or the container's own id. */
 const char *runtime_sandbox_id(const struct runtime *rt, const struct spec *spec, const char *id);
 /* For drivers: the op is done, at the end of this round. err NULL: success. */

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/runsc_control.h"
+#include "daemon/runsc_exec.h"
 #include "daemon/runsc_netns.h"
 #include "daemon/runsc_sub.h"
 #include "daemon/runtime_oci.h"
@@ -338,10 +339,20 @@ static void runsc_begin(struct op *op)
 
 static void runsc_cancel(struct op *op)
 {
+        struct error err = ERROR_NULL;
+
         op->waiting = false;
+        if (!op->asked) {
+                oci_cancel(op);
+                return;
+        }
+        op->asked = false;
+        if (op->kind == OP_EXEC && op->process)
+                runsc_exec_free(op->process);
         if (op->urpc_used)
                 urpc_close(&op->urpc);
-        oci_cancel(op);
+        error_set(&err, REASON_CANCELLED, "%s was given up", op_kind_name(op->kind));
+        op_finish(op, &err);
 }
 
 /* The sandbox is the container: when its process has ended nothing is left but resident execs, which end with it. */
@@ -353,6 +364,27 @@ static int runsc_kill_rest(struct container *c)
         return 0;
 }
 
+static void signal_sent(struct op *op, const struct error *err)
+{
+        if (err)
+                log_debug("container %s: a signal from the terminal: %s", op->container->key, err->message);
+}
+
+/* The terminal of a sandbox's own process is known to the kernel: runsc gives it to the sandbox, which passes on what
+ * it gets. Nobody has those of other processes. */
+static void runsc_terminal_signal(struct process *p, int signal)
+{
+        struct op *op;
+
+        if ((process_is_init(p) && !runsc_is_sub(p->container)) || (!process_is_init(p) && !p->in_sandbox) ||
+            p->ended || !p->pid)
+                return;
+        op = op_new(p->container, OP_KILL, p, signal_sent);
+        op->signal = signal;
+        op->foreground = true;
+        op_start(op);
+}
+
 const struct runtime_driver runtime_runsc = {
         .type = "runsc",
         .shares_sandboxes = true,
@@ -361,4 +393,8 @@ const struct runtime_driver runtime_runsc = {
         .kill_rest = runsc_kill_rest,
         .await = runsc_sub_await,
         .ended = runsc_sandbox_ended,
+        .terminal_signal = runsc_terminal_signal,
+        .adopt = runsc_exec_adopt,
+        .control_fd = runsc_exec_fd,
+        .let_go = runsc_exec_free,
 };

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/lifecycle.h"
+#include "daemon/runsc_exec.h"
 #include "daemon/runsc_sub.h"
 #include "daemon/runtime_oci.h"
 #include "daemon/runtime_start.h"
@@ -171,7 +172,7 @@ static void start_done(struct command *cmd, const struct command_result *res)
         op_finish(op, error_is_set(&err) ? &err : NULL);
 }
 
-static void start_ready(struct command *cmd, struct spawn_ready *ready)
+void start_ready(struct command *cmd, struct spawn_ready *ready)
 {
         struct op *op = cmd->data;
 
@@ -240,6 +241,8 @@ static void run(struct op *op)
         struct command *cmd = &op->command;
         struct error err = ERROR_NULL;
 
+        if (op->kind == OP_EXEC && c->runtime->driver == &runtime_runsc && runsc_exec_begin(op))
+                return;
         oci_command(op, op_kind_name(op->kind),
                     op->kind == OP_EXEC || op->kind == OP_START ? COMMAND_CONTROL : COMMAND_CREATE);
         if (takes_stdio(op)) {

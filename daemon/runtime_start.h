@@ -6,6 +6,8 @@
 #include "daemon/runtime.h"
 
 void start_begin(struct op *op);
+/* For commands: what the child opened for the stdio is taken. */
+void start_ready(struct command *cmd, struct spawn_ready *ready);
 /* The container's init lives at pid: finds its cgroup, watches it for OOM kills and checks its limits. */
 int start_find_cgroup(struct container *c, pid_t pid, struct error *err);
 void start_watch_oom(struct container *c);

@@ -116,6 +116,8 @@ static void settle_revived(struct container *c, struct request *req)
 
         if (m == METHOD_START && p && p->start_published)
                 request_reply(&req, &(struct start_result){ .pid = (uint32_t)p->pid });
+        else if (m == METHOD_START && p && p->exec_id[0] && p->state == PROCESS_STARTING && !p->start_request)
+                p->start_request = req; /* the sandbox is still to tell */
         else if (m == METHOD_START && p && p->exec_id[0] && p->state == PROCESS_STOPPED)
                 request_fail_reason(&req, REASON_IN_DOUBT, "%s", p->cause);
         else if ((m == METHOD_PAUSE && c->state == CONTAINER_PAUSED) ||

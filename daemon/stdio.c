@@ -96,6 +96,20 @@ static void tell_changed(void *data)
                 s->on_change(s);
 }
 
+static void tell_signal(void *data, int signal)
+{
+        struct stdio *s = data;
+
+        s->on_signal(s, signal);
+}
+
+void stdio_on_signal(struct stdio *s, void (*fn)(struct stdio *s, int signal))
+{
+        s->on_signal = fn;
+        if (s->console)
+                console_on_signal(s->console, tell_signal, s);
+}
+
 static void on_later(struct deferred *d)
 {
         struct stdio *s = container_of(d, struct stdio, later);
@@ -241,6 +255,8 @@ static void reopen_terminal(struct stdio *s, const struct choice *choice, struct
                 return;
         }
         console_on_change(s->console, tell_changed, s);
+        if (s->on_signal)
+                console_on_signal(s->console, tell_signal, s);
         /* both for reading and writing, as they were: so that a client may come and go */
         if (k->in < 0 && choice->in.scheme == STDIO_FIFO && !s->closed_stdin)
                 k->in = open_fifo(choice->in.path, O_RDWR);
@@ -312,6 +328,11 @@ int stdio_fd(const struct stdio *s, enum stdio_end end)
                 return s->keep_err;
         }
         return -1;
+}
+
+int stdio_make_terminal(struct stdio *s)
+{
+        return s->console ? console_make_terminal(s->console) : -EINVAL;
 }
 
 int stdio_resize(struct stdio *s, uint32_t width, uint32_t height)

@@ -189,7 +189,7 @@ static int receive_some(struct urpc *u)
 
         if (!room)
                 return u->in.failed && buf_len(&u->in) + CHUNK > URPC_REPLY_MAX ? -EMSGSIZE : -ENOMEM;
-        n = fd_recv(u->fd, room, CHUNK, u->in_fds + u->n_in_fds, &n_fds, MSG_DONTWAIT);
+        n = fd_recv(u->fd, room, CHUNK, u->in_fds + u->n_in_fds, &n_fds, MSG_DONTWAIT | (u->peek ? MSG_PEEK : 0));
         if (n == -EAGAIN || n == -EINTR)
                 return 0;
         if (n < 0)
@@ -199,6 +199,9 @@ static int receive_some(struct urpc *u)
                 return -EPIPE;
         r = urpc_scan(&u->scan, room, (size_t)n);
         buf_commit(&u->in, (size_t)n);
+        if (u->peek && r == 0)
+                return -EBADMSG; /* the rest would not wake us: this part is still there */
+        u->peeked = (size_t)n;
         if (r == 1)
                 buf_append(&u->in, "", 1);
         return r == 1 && u->in.failed ? -ENOMEM : r;
@@ -254,6 +257,7 @@ static void begin(struct urpc *u, uint64_t timeout_ns, urpc_done_fn done)
         u->scan = (struct urpc_scan){ 0 };
         u->done = done;
         u->errnum = 0;
+        u->peek = false;
         if (timeout_ns)
                 watch_timer_arm(&u->deadline, timeout_ns);
 }
@@ -287,4 +291,31 @@ void urpc_await(struct urpc *u, uint64_t timeout_ns, urpc_done_fn done)
 {
         begin(u, timeout_ns, done);
         watch_fd_set(&u->watch, u->fd, LOOP_READ);
+}
+
+void urpc_call_peek(struct urpc *u, const char *text, size_t len, const int *fds, size_t n_fds, uint64_t timeout_ns,
+                    urpc_done_fn done)
+{
+        urpc_call(u, text, len, fds, n_fds, timeout_ns, done);
+        u->peek = true;
+}
+
+void urpc_await_peek(struct urpc *u, urpc_done_fn done)
+{
+        urpc_await(u, 0, done);
+        u->peek = true;
+}
+
+void urpc_consume(struct urpc *u)
+{
+        uint8_t sink[256];
+
+        while (u->peeked > 0) {
+                ssize_t n = recv(u->fd, sink, u->peeked < sizeof(sink) ? u->peeked : sizeof(sink), MSG_DONTWAIT);
+
+                if (n <= 0)
+                        break; /* cannot be: it was seen there */
+                u->peeked -= (size_t)n;
+        }
+        u->peeked = 0;
 }

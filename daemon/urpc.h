@@ -66,6 +66,8 @@ struct urpc {
         size_t n_in_fds;
         struct urpc_scan scan;
         urpc_done_fn done; /* NULL: idle */
+        bool peek;
+        size_t peeked;
         int errnum;
 };
 #define URPC_NULL ((struct urpc){ .fd = -1 })
@@ -77,3 +79,9 @@ void urpc_call(struct urpc *u, const char *text, size_t len, const int *fds, siz
                urpc_done_fn done);
 /* A request of an earlier daemon is on this connection: waits for its reply. */
 void urpc_await(struct urpc *u, uint64_t timeout_ns, urpc_done_fn done);
+/* The same, but a reply stays on the connection, for a next daemon, until urpc_consume(), which comes before the next
+ * request. Only for replies that come in one piece: the short ones. */
+void urpc_call_peek(struct urpc *u, const char *text, size_t len, const int *fds, size_t n_fds, uint64_t timeout_ns,
+                    urpc_done_fn done);
+void urpc_await_peek(struct urpc *u, urpc_done_fn done);
+void urpc_consume(struct urpc *u);

@@ -36,5 +36,8 @@ int helper_rmtree(const char *path, struct error *err);
 int helper_netns(const char *path, struct error *err);
 int helper_netns_remove(const char *path, struct error *err);
 
+/* give.c: sends descriptors 0, 1 and 2 over a socket. */
+int helper_give(const char *socket, struct error *err);
+
 /* read.c: writes a regular file to standard output. */
 int helper_read(const char *path, struct error *err);

@@ -15,6 +15,7 @@ static const struct {
         { "rmtree", "DIR", "remove a tree; leaves mounts alone", helper_rmtree },
         { "netns", "PATH", "make a network namespace and mount it to PATH", helper_netns },
         { "read", "FILE", "write a regular file to standard output", helper_read },
+        { "give", "FD", "send standard input, output and error over the socket FD", helper_give },
         { "netns-remove", "PATH", "unmount and remove it", helper_netns_remove },
 };
 

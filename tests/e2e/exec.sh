@@ -77,9 +77,8 @@ end_with_init() {
         add_exec two '' sleep 1000
         call kill '{signal: 9}'
         is "$(status_of)" 137 "init is killed"
-        # when a whole sandbox dies, runsc exec knows no more than that the wait has failed: 128
-        like "$(status_of '{exec_id: "one"}')" "@(137|$([ "$RUNTIME" = runsc ] && echo 128))" "an exec ends with it"
-        like "$(status_of '{exec_id: "two"}')" "@(137|$([ "$RUNTIME" = runsc ] && echo 128))" "and the other one"
+        is "$(status_of '{exec_id: "one"}')" 137 "an exec ends with it: one"
+        is "$(status_of '{exec_id: "two"}')" 137 "an exec ends with it: two"
         is "$(kinds)" "create start exec-added exec-started exec-added exec-started exec-exit exec-exit exit" "all exec exits come before the exit"
         must delete
 }

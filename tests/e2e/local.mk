@@ -24,6 +24,7 @@ E2E_TESTS += tests/e2e/fake-faults.sh
 E2E_TESTS += tests/e2e/fake-races.sh
 E2E_TESTS += tests/e2e/fake-storm.sh
 E2E_TESTS += tests/e2e/keeper.sh
+E2E_TESTS += tests/e2e/gvisor.sh
 E2E_TESTS += tests/e2e/kill.sh
 E2E_TESTS += tests/e2e/lifecycle.sh
 E2E_TESTS += tests/e2e/no-keeper.sh
