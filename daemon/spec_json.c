@@ -132,6 +132,10 @@ static const char *node_path(const struct spec_node *node, char *buf, size_t siz
 /* The type, and of a scalar the value. */
 static char *found_text(const json_t *v, char *buf, size_t size)
 {
+        if (!v) {
+                snprintf(buf, size, "nothing");
+                return buf;
+        }
         switch (json_typeof(v)) {
         case JSON_STRING:
                 snprintf(buf, size, "the string \"%.64s\"", json_string_value(v));

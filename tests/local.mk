@@ -112,6 +112,9 @@ UNIT_TESTS += tests/unit/test-spec
 tests_unit_test_spec_LDADD = $(UNIT_DAEMON)
 EXTRA_DIST += tests/data/runtime
 
+UNIT_TESTS += tests/unit/test-spec-urpc
+tests_unit_test_spec_urpc_LDADD = $(UNIT_DAEMON)
+
 UNIT_TESTS += tests/unit/test-stdio
 tests_unit_test_stdio_SOURCES = tests/unit/test-stdio.c tests/lib/rig.h
 tests_unit_test_stdio_LDADD = $(UNIT_DAEMON)

@@ -76,6 +76,14 @@ tests_fuzz_fuzz_ttrpc_SOURCES = tests/fuzz/fuzz-ttrpc.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_ttrpc_LDADD = libshim.la
 tests_fuzz_fuzz_ttrpc_LDFLAGS = $(LIBFUZZER)
 
+FUZZ_CHECKS += tests/fuzz/check-urpc
+tests_fuzz_check_urpc_SOURCES = tests/fuzz/fuzz-urpc.c tests/fuzz/standalone.c $(FUZZ_COMMON)
+tests_fuzz_check_urpc_LDADD = libdaemon.la
+FUZZERS += tests/fuzz/fuzz-urpc
+tests_fuzz_fuzz_urpc_SOURCES = tests/fuzz/fuzz-urpc.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_urpc_LDADD = libdaemon.la
+tests_fuzz_fuzz_urpc_LDFLAGS = $(LIBFUZZER)
+
 check_PROGRAMS += $(FUZZ_CHECKS)
 TESTS += $(FUZZ_CHECKS)
 EXTRA_PROGRAMS += $(FUZZERS) tests/fuzz/seeds-codec
