@@ -14,7 +14,6 @@
 #include "daemon/actions.h"
 #include "daemon/daemon.h"
 #include "daemon/keeper_link.h"
-#include "daemon/runsc_sub.h"
 #include "daemon/runtime_start.h"
 
 static const char *const wanted_names[WANTED_N] = {
@@ -304,7 +303,7 @@ void process_ended(struct process *p, const struct exit_info *info)
         loop_defer(&c->kick); /* also where the table only remembers it */
         /* also where it was too early for a transition; only then may the keeper forget it, and the zombie be reaped */
         container_persist_now(c);
-        if (!p->in_sandbox && (!process_is_init(p) || !runsc_is_sub(c))) /* those are their sandbox's */
+        if (!p->in_sandbox) /* that pid is its sandbox's */
                 keeper_link_forget(c->daemon->keeper, p->pid, p->start_time);
         process_keep(p);
         runtime_process_ended(p);
@@ -319,8 +318,7 @@ static void process_to_record(const struct process *p, struct record_process *r)
                 .state = process_is_init(p) ? "" : process_state_name(p->state),
                 .pid = (uint32_t)p->pid,
                 .start_time = p->start_time,
-                .internal_pid = p->internal_pid,
-                .in_sandbox = p->in_sandbox,
+                .internal_pid = p->internal_pid, .in_sandbox = p->in_sandbox,
                 .started_at = p->started_at,
                 .exited_at = p->exited_at,
                 .ended = p->ended,

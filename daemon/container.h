@@ -37,7 +37,7 @@ struct process {
         pid_t pid;                   /* 0: none yet; kept after the end, for answers */
         uint64_t start_time;
         uint32_t internal_pid;       /* inside a runsc sandbox; 0: not known */
-        bool in_sandbox;             /* its end is told by its sandbox (runsc_exec.h); pid is the sandbox's */
+        bool in_sandbox;             /* its end is told by its sandbox, whose pid it has */
         struct runsc_exec *runsc_exec; /* how; NULL: nothing is awaited */
         struct exit_info exit;
         bool ended;                  /* exit is filled in */

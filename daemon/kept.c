@@ -292,6 +292,7 @@ void process_take_back(struct process *p)
                 k.err = take_back(p, KEPT_ERR);
         }
         stdio_reopen(&p->stdio, &p->paths, &k, p->stdin_closed);
+        process_watch_terminal(p);
         process_keep_begin(p);
         process_keep(p);
 }

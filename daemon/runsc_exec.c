@@ -292,13 +292,6 @@ static void given(struct command *cmd, const struct command_result *res)
         op_finish(op, &err);
 }
 
-static void typed_signal(struct stdio *s, int signal)
-{
-        struct process *p = container_of(s, struct process, stdio);
-
-        p->container->runtime->driver->terminal_signal(p, signal);
-}
-
 bool runsc_exec_begin(struct op *op)
 {
         struct process *p = op->process;
@@ -317,7 +310,6 @@ bool runsc_exec_begin(struct op *op)
         urpc_open(&x->conn, fd);
         x->give_fd[0] = pair[0];
         x->give_fd[1] = pair[1];
-        stdio_on_signal(&p->stdio, typed_signal);
         process_keep(p);
         oci_new_command(op, COMMAND_CONTROL);
         inherit = arena_alloc(op->arena, sizeof(*inherit));
@@ -362,7 +354,6 @@ bool runsc_exec_adopt(struct process *p)
         if (kept < 0 && fd < 0)
                 return false;
         x = exec_new(p);
-        stdio_on_signal(&p->stdio, typed_signal);
         urpc_open(&x->conn, kept);
         urpc_open(&x->again, fd);
         x->conn_over = kept < 0;

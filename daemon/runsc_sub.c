@@ -47,6 +47,7 @@ int runsc_sub_made(struct container *c, pid_t pid, struct error *err)
         if (!box || box->init.pid != pid)
                 return error_set(err, REASON_RUNTIME_FAILED, "the sandbox %s has ended", c->sandbox_id);
         c->init.pid = pid;
+        c->init.in_sandbox = true;
         c->init.start_time = box->init.start_time;
         return 0;
 }

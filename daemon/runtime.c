@@ -195,6 +195,19 @@ struct op *op_free(struct op *op)
 
 /* --- processes that only their sandbox knows --- */
 
+static void typed_signal(struct stdio *s, int signal)
+{
+        struct process *p = container_of(s, struct process, stdio);
+
+        p->container->runtime->driver->terminal_signal(p, signal);
+}
+
+void process_watch_terminal(struct process *p)
+{
+        if (p->paths.terminal && p->container->runtime && p->container->runtime->driver->terminal_signal)
+                stdio_on_signal(&p->stdio, typed_signal);
+}
+
 void process_let_go(struct process *p)
 {
         if (p->runsc_exec)

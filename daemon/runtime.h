@@ -136,6 +136,8 @@ void op_start_alone(struct op *op);
 void op_cancel(struct op *op);
 struct op *op_find(struct container *c, enum op_kind kind); /* or NULL */
 struct op *op_free(struct op *op);
+/* From now on, keys typed at its terminal that mean a signal are one, where the driver has to see to that. */
+void process_watch_terminal(struct process *p);
 /* See runtime_driver. */
 void process_let_go(struct process *p);
 int process_control_fd(const struct process *p);

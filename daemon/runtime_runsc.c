@@ -376,8 +376,7 @@ static void runsc_terminal_signal(struct process *p, int signal)
 {
         struct op *op;
 
-        if ((process_is_init(p) && !runsc_is_sub(p->container)) || (!process_is_init(p) && !p->in_sandbox) ||
-            p->ended || !p->pid)
+        if (!p->in_sandbox || p->ended || !p->pid)
                 return;
         op = op_new(p->container, OP_KILL, p, signal_sent);
         op->signal = signal;

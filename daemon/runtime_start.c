@@ -241,6 +241,7 @@ static void run(struct op *op)
         struct command *cmd = &op->command;
         struct error err = ERROR_NULL;
 
+        process_watch_terminal(op->process);
         if (op->kind == OP_EXEC && c->runtime->driver == &runtime_runsc && runsc_exec_begin(op))
                 return;
         oci_command(op, op_kind_name(op->kind),
