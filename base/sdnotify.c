@@ -58,7 +58,15 @@ static void send_queue(struct sdnotify *n)
                 datagram_free(d);
                 n->n_queued--;
         }
-        watch_fd_set(&n->watch, n->fd, n->queue ? LOOP_WRITE : 0);
+        n->untold |= n->queue != NULL;
+        watch_fd_set(&n->watch, n->fd, n->untold ? LOOP_WRITE : 0);
+}
+
+static void drained(struct sdnotify *n)
+{
+        n->untold = false;
+        if (n->on_drained)
+                n->on_drained(n);
 }
 
 static void on_writable(struct watch_fd *w, unsigned events)
@@ -66,8 +74,10 @@ static void on_writable(struct watch_fd *w, unsigned events)
         struct sdnotify *n = container_of(w, struct sdnotify, watch);
 
         send_queue(n);
-        if (!n->queue && n->on_drained)
-                n->on_drained(n);
+        if (n->queue)
+                return;
+        watch_fd_stop(&n->watch);
+        drained(n);
 }
 
 void sdnotify_init(struct sdnotify *n, struct loop *loop, void (*on_drained)(struct sdnotify *n))
@@ -85,14 +95,13 @@ void sdnotify_deinit(struct sdnotify *n)
         drop_queue(n);
 }
 
-int sdnotify_connect(struct sdnotify *n, const char *path)
+/* Or -errno. */
+static int connect_to(const char *path)
 {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         size_t len = strlen(path);
         _cleanup_(fd_closep) int fd = -1;
 
-        watch_fd_stop(&n->watch);
-        n->fd = fd_close(n->fd);
         if ((path[0] != '/' && path[0] != '@') || len >= sizeof(address.sun_path))
                 return -EINVAL;
         memcpy(address.sun_path, path, len);
@@ -102,9 +111,23 @@ int sdnotify_connect(struct sdnotify *n, const char *path)
         if (fd < 0 || connect(fd, (struct sockaddr *)&address,
                               (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (path[0] == '/'))) < 0)
                 return -errno;
-        n->fd = TAKE_FD(fd);
-        send_queue(n);
-        return 0;
+        return TAKE_FD(fd);
+}
+
+int sdnotify_connect(struct sdnotify *n, const char *path)
+{
+        int fd = connect_to(path);
+
+        watch_fd_stop(&n->watch);
+        fd_close(n->fd);
+        n->fd = fd < 0 ? -1 : fd;
+        if (fd >= 0) {
+                send_queue(n);
+                return 0;
+        }
+        drop_queue(n);
+        drained(n);
+        return fd;
 }
 
 int sdnotify_send(struct sdnotify *n, const char *lines, int fd)

@@ -6,6 +6,7 @@
  * that he is to keep for us. Never blocks: what the socket does not take now is queued, and sent in order.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/loop.h"
 
@@ -18,12 +19,14 @@ struct sdnotify {
         struct watch_fd watch;
         struct sdnotify_datagram *queue;
         size_t n_queued;
-        void (*on_drained)(struct sdnotify *n); /* optional: the queue has become empty */
+        bool untold; /* something was queued, and on_drained was not called since */
+        void (*on_drained)(struct sdnotify *n); /* optional: the queue has become empty; not from inside of a send */
 };
 
 void sdnotify_init(struct sdnotify *n, struct loop *loop, void (*on_drained)(struct sdnotify *n));
 void sdnotify_deinit(struct sdnotify *n);
-/* path: the value of NOTIFY_SOCKET. What is queued stays so. 0 or -errno; then nobody is told. */
+/* path: the value of NOTIFY_SOCKET. What is queued goes there. 0 or -errno: then nobody is told, and nothing is queued.
+ */
 int sdnotify_connect(struct sdnotify *n, const char *path);
 
 /* 0 or -errno (-ENOBUFS: the queue is full). Without a connection they do nothing. A descriptor is not consumed. */

@@ -6,6 +6,9 @@ UNIT_BASE = libbase.la $(CMOCKA_LIBS)
 UNIT_PROTO = libproto.la $(CMOCKA_LIBS)
 UNIT_DAEMON = libdaemon.la $(CMOCKA_LIBS)
 
+UNIT_TESTS += tests/unit/test-sdnotify
+tests_unit_test_sdnotify_LDADD = $(UNIT_BASE)
+
 UNIT_TESTS += tests/unit/test-spawn
 tests_unit_test_spawn_LDADD = $(UNIT_BASE)
 
