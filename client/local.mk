@@ -44,6 +44,7 @@ libctl_la_SOURCES = \
 	client/ctl/cmd_info.c \
 	client/ctl/cmd_kill.c \
 	client/ctl/cmd_list.c \
+	client/ctl/cmd_metrics.c \
 	client/ctl/cmd_pause.c \
 	client/ctl/cmd_ps.c \
 	client/ctl/cmd_restore.c \
@@ -53,6 +54,7 @@ libctl_la_SOURCES = \
 	client/ctl/cmd_start.c \
 	client/ctl/cmd_state.c \
 	client/ctl/cmd_stats.c \
+	client/ctl/cmd_top.c \
 	client/ctl/cmd_update.c \
 	client/ctl/cmd_wait.c \
 	client/ctl/commands.h \

@@ -46,6 +46,7 @@ libdaemon_la_SOURCES += daemon/spec_urpc.c daemon/spec_urpc.h
 libdaemon_la_SOURCES += daemon/stdio.c daemon/stdio.h
 libdaemon_la_SOURCES += daemon/stdio_uri.c daemon/stdio_uri.h
 libdaemon_la_SOURCES += daemon/stats.c daemon/stats.h
+libdaemon_la_SOURCES += daemon/stats_all.c daemon/stats_all.h
 libdaemon_la_SOURCES += daemon/stats_internal.h
 libdaemon_la_SOURCES += daemon/stats_v1.c
 libdaemon_la_SOURCES += daemon/stats_v2.c

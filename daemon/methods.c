@@ -8,14 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 #include <utlist.h>
+#include "base/clock.h"
 #include "base/fd.h"
 #include "daemon/actions.h"
 #include "daemon/daemon.h"
 #include "daemon/keeper_link.h"
 #include "daemon/owner.h"
 #include "daemon/runtime.h"
+#include "daemon/stats_all.h"
 
 static int check_key(const char *owner, const char *ns, const char *id, struct error *err)
 {
@@ -353,6 +356,26 @@ static uint64_t count_processes(struct daemon *d)
         return n;
 }
 
+static uint64_t cpu_time(void)
+{
+        struct timespec ts;
+
+        return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts) < 0
+                       ? 0
+                       : (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t resident_memory(void)
+{
+        char text[256];
+        unsigned long total, resident;
+
+        if (fd_read_small(-1, "/proc/self/statm", text, sizeof(text)) <= 0 ||
+            sscanf(text, "%lu %lu", &total, &resident) != 2)
+                return 0;
+        return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 static void handle_info(struct daemon *d, struct request *req)
 {
         const struct loop_stats *ls = loop_stats(d->loop);
@@ -384,6 +407,9 @@ static void handle_info(struct daemon *d, struct request *req)
                 .loop_rounds = ls->rounds,
                 .loop_stalls = ls->stalls,
                 .loop_stall_max_ns = ls->stall_max_ns,
+                .loop_busy_ns = ls->busy_ns,
+                .cpu_ns = cpu_time(),
+                .memory = resident_memory(),
                 .fds = fds > 0 ? (uint64_t)fds : 0,
                 .event_seq = eventlog_newest(d->events),
         };
@@ -416,6 +442,7 @@ const request_handler method_handlers[METHOD_N] = {
         [METHOD_PIDS] = handle_pids,
         [METHOD_PS] = handle_ps,
         [METHOD_STATS] = handle_stats,
+        [METHOD_STATS_ALL] = stats_all_begin,
         [METHOD_UPDATE] = handle_update,
         [METHOD_CHECKPOINT] = handle_checkpoint,
         [METHOD_RESIZE] = handle_resize,

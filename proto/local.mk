@@ -13,6 +13,7 @@ libproto_la_SOURCES = \
 	proto/limits.h \
 	proto/messages.def \
 	proto/methods.def \
+	proto/openmetrics.c proto/openmetrics.h \
 	proto/proto.h \
 	proto/shape.c proto/shape.h \
 	proto/states.def \

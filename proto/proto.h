@@ -116,6 +116,7 @@ struct strs {
 #define FIELD_C_msgs_rdma_entry(name) struct list_rdma_entry name;
 #define FIELD_C_msgs_net_entry(name) struct list_net_entry name;
 #define FIELD_C_msgs_psi_entry(name) struct list_psi_entry name;
+#define FIELD_C_msgs_stats_result(name) struct list_stats_result name;
 #define FIELD_C_msgs_oom_victim(name) struct list_oom_victim name;
 #define FIELD_C_msgs_event(name) struct list_event name;
 #define FIELD_C_msgs_runtime_info(name) struct list_runtime_info name;

@@ -164,6 +164,7 @@ int event_kind_parse(const char *wire)
 #define KIND_msgs_rdma_entry .kind = FIELD_MSGS, .message = &desc_rdma_entry
 #define KIND_msgs_net_entry .kind = FIELD_MSGS, .message = &desc_net_entry
 #define KIND_msgs_psi_entry .kind = FIELD_MSGS, .message = &desc_psi_entry
+#define KIND_msgs_stats_result .kind = FIELD_MSGS, .message = &desc_stats_result
 #define KIND_msgs_oom_victim .kind = FIELD_MSGS, .message = &desc_oom_victim
 #define KIND_msgs_event .kind = FIELD_MSGS, .message = &desc_event
 #define KIND_msgs_runtime_info .kind = FIELD_MSGS, .message = &desc_runtime_info

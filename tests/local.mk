@@ -129,6 +129,9 @@ tests_unit_test_oom_LDADD = $(UNIT_DAEMON)
 UNIT_TESTS += tests/unit/test-oom-log
 tests_unit_test_oom_log_LDADD = $(UNIT_DAEMON)
 
+UNIT_TESTS += tests/unit/test-openmetrics
+tests_unit_test_openmetrics_LDADD = $(UNIT_PROTO)
+
 UNIT_TESTS += tests/unit/test-outbox
 tests_unit_test_outbox_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
 tests_unit_test_outbox_LDADD = $(UNIT_DAEMON)

@@ -115,39 +115,41 @@ static void row(struct table *t, const struct stats_result *stats, double percen
                 table_color(t, "red");
 }
 
-/* One container. t NULL: JSON, or only a first sample if quiet. Gone between list and stats is fine. */
+/* t NULL: JSON, or only a first sample if quiet. */
+static void show(const struct stats_result *stats, struct samples *samples, struct table *t, bool quiet)
+{
+        double percent = cpu_percent(
+                sample_of(samples, &(struct target){ .owner = stats->owner, .ns = stats->ns, .id = stats->id }), stats);
+
+        if (t) {
+                row(t, stats, percent);
+        } else if (!quiet) {
+                out_message(stdout, &desc_stats_result, stats, -1);
+                putchar('\n');
+        }
+}
+
 static int one(struct ctl *ctl, const struct target *target, struct samples *samples, struct table *t, bool quiet)
 {
         struct sandboxd_reply reply = SANDBOXD_REPLY_NULL;
         int r = sandboxd_call(ctl->client, METHOD_STATS, target, ctl->timeout_ms, &reply), status = 0;
 
-        if (r < 0) {
+        if (r < 0)
                 status = ctl_fail_reply(ctl, target->id, &reply);
-        } else {
-                double percent = cpu_percent(sample_of(samples, target), reply.result);
-
-                if (t) {
-                        row(t, reply.result, percent);
-                } else if (!quiet) {
-                        out_message(stdout, &desc_stats_result, reply.result, -1);
-                        putchar('\n');
-                }
-        }
+        else
+                show(reply.result, samples, t, quiet);
         sandboxd_reply_clear(&reply);
         return status;
-}
-
-static bool has_stats(const struct state_result *c)
-{
-        return c->process && (strcmp(c->process->status, "running") == 0 || strcmp(c->process->status, "paused") == 0);
 }
 
 static int each(struct ctl *ctl, const struct args *args, struct samples *samples, struct table *t, bool quiet)
 {
         bool all = args_has(args, "all-owners");
-        struct list_params params = { .owner = ctl->owner, .ns = all ? "" : ctl->ns, .all_owners = all };
+        struct stats_all_params params = {
+                .owner = ctl->owner, .ns = all ? "" : ctl->ns, .all_owners = all, .brief = t || quiet
+        };
         struct sandboxd_reply reply = SANDBOXD_REPLY_NULL;
-        const struct list_result *list;
+        const struct stats_all_result *list;
         int status = 0, r;
 
         for (int i = 0; i < args->n_words; i++) {
@@ -159,15 +161,10 @@ static int each(struct ctl *ctl, const struct args *args, struct samples *sample
         }
         if (args->n_words > 0)
                 return status;
-        r = ctl_call(ctl, METHOD_LIST, &params, NULL, &reply);
+        r = ctl_call(ctl, METHOD_STATS_ALL, &params, NULL, &reply);
         list = reply.result;
-        for (size_t i = 0; r == 0 && i < list->containers.n; i++) {
-                const struct state_result *c = &list->containers.items[i];
-                struct target target = { .owner = c->owner, .ns = c->ns, .id = c->id };
-
-                if (has_stats(c))
-                        one(ctl, &target, samples, t, quiet);
-        }
+        for (size_t i = 0; r == 0 && i < list->containers.n; i++)
+                show(&list->containers.items[i], samples, t, quiet);
         sandboxd_reply_clear(&reply);
         return r < 0 ? ctl->failure : 0;
 }
@@ -224,7 +221,8 @@ const struct verb verb_stats = {
         .summary = "Show what containers use.",
         .text = "Of all running ones where no id is given. CPU % is measured over the interval. With --format json "
                 "each sample is\n"
-                "one line with every counter.",
+                "one line with every counter. Without ids the counters are those of the host's cgroups, also for "
+                "runsc.",
         .options = options,
         .max_args = -1,
         .word = WORD_ID,

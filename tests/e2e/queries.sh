@@ -45,6 +45,13 @@ stats() {
         like "$(field .cpu_total_ns)" "[1-9]*" "CPU time"
         like "$(field .cgroup_version)" "[12]" "the version of cgroups"
         is "$(sbx stats --no-stream "$ID" 2>&1 | grep -c "$ID")" 1 "sandboxctl stats"
+        rpc stats.all '{"ns": "'"$NS"'"}' >"$T/last"
+        is "$(field '[.containers[].id] | join(" ")')" "$ID" "stats.all has every container that runs"
+        like "$(field '.containers[0] | "\(.memory.limit) \(.pids_limit) \(.memory_stat | length)"')" "268435456 300 [1-9]*" "whole, from the host's cgroups"
+        is "$(sbx top --count 2 --interval 20ms | grep -c "^$ID ")" 2 "sandboxctl top"
+        sbx metrics -o "$T/metrics"
+        like "$(grep "^sandboxd_container_memory_limit_bytes{.*\"$ID\"" "$T/metrics")" '*} 268435456' "sandboxctl metrics"
+        is "$(tail -n 1 "$T/metrics")" "# EOF" "to its end"
         kill_and_remove
 }
 
