@@ -17,9 +17,12 @@ tests_bench_bench_LDADD = libclient.la libproto.la libbase.la $(MSGPACK_LIBS)
 tests_bench_pause_SOURCES = tests/bench/pause.c
 tests_bench_pause_CFLAGS = -O2
 tests_bench_pause_LDFLAGS = -all-static
-EXTRA_DIST += tests/bench/run.sh
+EXTRA_DIST += tests/bench/containerd.py tests/bench/containerd.sh tests/bench/run.sh
 CLEANFILES += $(BENCHES)
 
 bench: all $(BENCHES)
 	top_builddir='$(abs_top_builddir)' bash $(srcdir)/tests/bench/run.sh
-.PHONY: bench
+# Beside containerd's own shim.
+bench-containerd: all
+	top_srcdir='$(srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/tests/bench/containerd.sh $(BENCH_CONTAINERD)
+.PHONY: bench bench-containerd
