@@ -13,4 +13,4 @@ CLEANFILES += contrib/systemd/sandboxd.service
 contrib/systemd/sandboxd.service: contrib/systemd/sandboxd.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) contrib/systemd && sed 's|@sbindir[@]|$(sbindir)|g' $(srcdir)/contrib/systemd/sandboxd.service.in > $@.tmp && mv $@.tmp $@
 
-EXTRA_DIST += contrib/containerd/config-v2.toml contrib/containerd/config-v3.toml contrib/containerd/crun.toml contrib/containerd/runsc.toml
+EXTRA_DIST += contrib/kubernetes/runtimeclass.yaml contrib/containerd/README contrib/containerd/config-v2.toml contrib/containerd/config-v3.toml contrib/containerd/crun.toml contrib/containerd/runsc.toml
