@@ -22,31 +22,8 @@
 #include "proto/proto.h"
 #include "proto/shim/bootstrap.pb-c.h"
 
-#define STDIN_MAX   (4 * 1024 * 1024)
 #define PATIENCE_MS 10000 /* sandboxd may be on its way up */
 #define TIMEOUT_MS  20000
-
-/* 0 or -errno. */
-static int read_stdin(struct buf *in)
-{
-        in->max = STDIN_MAX;
-        if (isatty(STDIN_FILENO))
-                return 0;
-        for (;;) {
-                uint8_t *room = buf_reserve(in, 4096);
-                ssize_t n = room ? read(STDIN_FILENO, room, 4096) : -1;
-
-                if (!room)
-                        return -EFBIG;
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return errno == EBADF ? 0 : -errno;
-                if (n == 0)
-                        return 0;
-                buf_commit(in, (size_t)n);
-        }
-}
 
 /* NULL: it is not that, but options of the runtime, which come again with Create. */
 static Shim__BootstrapParams *parse_bootstrap(const struct buf *in, const struct shim_args *args)
@@ -153,7 +130,7 @@ int stub_start(const struct shim_args *args)
         struct owner_attach_params params = { .grpc_address = stub_path(args->address) };
         Shim__BootstrapParams *bootstrap;
         struct stub s;
-        int r = read_stdin(&in);
+        int r = stub_read_stdin(&in);
 
         if (r < 0)
                 return stub_fail("cannot read standard input: %s", strerrordesc_np(-r));

@@ -14,10 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/fd.h"
 #include "proto/toml.h"
 
 #define CONFIG         SYSCONFDIR "/sandboxd/sandboxd.toml"
+#define STDIN_MAX      (4 * 1024 * 1024)
 #define DEFAULT_ROOT   "/run/sandboxd"
 #define DEFAULT_SOCKET "sandboxd.sock" /* in the root */
 
@@ -31,6 +33,27 @@ int stub_fail(const char *fmt, ...)
         va_end(ap);
         fputc('\n', stderr);
         return 1;
+}
+
+int stub_read_stdin(struct buf *in)
+{
+        in->max = STDIN_MAX;
+        if (isatty(STDIN_FILENO))
+                return 0;
+        for (;;) {
+                uint8_t *room = buf_reserve(in, 4096);
+                ssize_t n = room ? read(STDIN_FILENO, room, 4096) : -1;
+
+                if (!room)
+                        return -EFBIG;
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return errno == EBADF ? 0 : -errno;
+                if (n == 0)
+                        return 0;
+                buf_commit(in, (size_t)n);
+        }
 }
 
 const char *stub_path(const char *address)

@@ -4,6 +4,7 @@
 /* What `start` and `delete` share: where sandboxd is, and who the caller is to it. */
 
 #include <limits.h>
+#include "base/buf.h"
 #include "client/client.h"
 #include "client/shim/args.h"
 #include "proto/front.h"
@@ -25,5 +26,7 @@ void stub_owner(char name[OWNER_NAME_MAX], const char *address);
 /* An address without "unix://". */
 const char *stub_path(const char *address);
 
+/* All of standard input; nothing from a terminal. 0 or -errno. */
+int stub_read_stdin(struct buf *in);
 /* "containerd-shim-sandboxd-v1: ..." to standard error. Returns 1, the exit status. */
 int stub_fail(const char *fmt, ...) _printf_(1, 2);

@@ -161,6 +161,10 @@ events_pid=$!
 is "$(containerd-shim-sandboxd-v1 -v)" "containerd-shim-sandboxd-v1 $(sandboxd --version | cut -d' ' -f2)" "-v"
 is "$(containerd-shim-sandboxd-v1 -info < /dev/null | strings -n 8 | head -1 | grep -o 'io.containerd.*v1')" io.containerd.sandboxd.v1 "-info"
 
+is "$(containerd-shim-sandboxd-v1 -info < /dev/null | grep -ac 'runtime-spec/1/features/Features')" 1 "... with the features of runc"
+is "$(containerd-shim-sandboxd-v1 -info < /dev/null | grep -ao '"ociVersionMin": *"[0-9.]*"')" "$(runc features | grep -o '"ociVersionMin": *"[0-9.]*"')" \
+        "... as it tells them"
+
 # --- the forms of start ---
 mkdir "$dir/bundle"
 start() { # reads stdin
@@ -170,6 +174,9 @@ start() { # reads stdin
 field() { # NUMBER TEXT: a protobuf field of type string
         printf "\\x$(printf %02x $(($1 << 3 | 2)))\\x$(printf %02x ${#2})%s" "$2"
 }
+is "$( (field 1 containerd.runc.v1.Options; field 2 "$(field 6 /nonexistent/runtime)") | containerd-shim-sandboxd-v1 -info | grep -ac 'features\|/nonexistent/runtime')" 1 \
+        "-info of a runtime that tells no features: its options come back"
+is "$( (field 1 containerd.runc.v1.Options; field 2 "$(field 6 /nonexistent/runtime)") | containerd-shim-sandboxd-v1 -info | grep -ac features)" 0 "and no features"
 address=$(start < /dev/null)
 like "$address" "unix://$dir/root/front/*" "start prints an address"
 is "$(cat "$dir/bundle/address")" "$address" "and leaves it in the bundle"
