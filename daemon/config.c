@@ -28,6 +28,7 @@ static const struct setting {
         S("daemon", "root", PATH, root, .text = "/run/sandboxd"),
         S("daemon", "log_file", PATH, log_file, .text = ""),
         S("daemon", "default_runtime", TEXT, default_runtime, .text = ""),
+        S("daemon", "limits", TEXT, limits, .text = "error"),
         S("daemon", "max_commands", NUMBER, max_commands, .number = 16, .min = 1, .max = 1024),
         S("daemon", "max_urgent_commands", NUMBER, max_urgent_commands, .number = 16, .min = 1, .max = 1024),
         S("daemon", "command_timeout", SECONDS, command_timeout_ns, .number = 120, .min = 1, .max = 86400),
@@ -251,6 +252,9 @@ static int read_file(struct config *c, struct toml *file, struct error *err)
         if (*c->default_runtime && !config_find_runtime(c, c->default_runtime))
                 return toml_fail(daemon, "default_runtime", err, "there is no runtime \"%s\": add [runtimes.%s]",
                                  c->default_runtime, c->default_runtime);
+        if (strcmp(c->limits, "error") != 0 && strcmp(c->limits, "warning") != 0)
+                return toml_fail(daemon, "limits", err, "\"limits\" must be \"error\" or \"warning\", not \"%s\"",
+                                 c->limits);
         if (c->events_segment_bytes > c->events_max_bytes / 2)
                 return toml_fail(toml_find_table(root, "events"), NULL, err,
                                  "\"segment_bytes\" must be at most half of \"max_bytes\" in [events]");

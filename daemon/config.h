@@ -32,6 +32,7 @@ struct config {
         const char *root, *socket;
         const char *log_file; /* "": standard error */
         enum log_level log_level;
+        const char *limits;           /* of a spec that did not apply: "error", or "warning" */
         const char *default_runtime;  /* "": the first one that is there */
         uint64_t max_commands;        /* runtime commands at once */
         uint64_t max_urgent_commands; /* kill and delete, beside those */

@@ -202,7 +202,7 @@ static void update_done(struct command *cmd, const struct command_result *res)
         else if (params && op->container->cgroup &&
                  spec_resources_parse((const char *)params->resources.data, params->resources.len, op->arena, &limits,
                                       &err) == 0)
-                stats_verify_limits(op->container->cgroup, &limits, &err);
+                (void)start_verify_limits(op->container, &limits, &err);
         if (strstr(err.message, "unknown command") || strstr(err.message, "Subcommand"))
                 error_set(&err, REASON_NOT_SUPPORTED, "this release of %s cannot update the limits of a container",
                           op->container->runtime->name);

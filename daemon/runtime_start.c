@@ -45,6 +45,20 @@ void start_watch_oom(struct container *c)
                 daemon_warn(c->daemon, c, "OOM kills will not be reported: %s", err.message);
 }
 
+int start_verify_limits(struct container *c, const struct spec_limits *limits, struct error *err)
+{
+        struct error local = ERROR_NULL;
+
+        if (stats_verify_limits(c->cgroup, limits, &local) == 0)
+                return 0;
+        if (c->cgroup && strcmp(c->daemon->config->limits, "warning") != 0) {
+                *err = local;
+                return -1;
+        }
+        daemon_warn(c->daemon, c, "a limit is not in force: %s", local.message);
+        return 0;
+}
+
 int start_find_cgroup(struct container *c, pid_t pid, struct error *err)
 {
         struct error local = ERROR_NULL;
@@ -58,12 +72,9 @@ int start_find_cgroup(struct container *c, pid_t pid, struct error *err)
         if (!cgroup_is_private(c->cgroup)) {
                 log_info("container %s: it has no cgroup of its own (%s)", c->key, cgroup_path(c->cgroup));
                 c->cgroup = cgroup_free(c->cgroup);
-                return 0;
         }
         start_watch_oom(c);
-        if (c->spec && stats_verify_limits(c->cgroup, &c->spec->limits, err) < 0)
-                return -1;
-        return 0;
+        return c->spec ? start_verify_limits(c, &c->spec->limits, err) : 0;
 }
 
 /* --- the process --- */

@@ -29,6 +29,11 @@ struct verify {
         char text[4096]; /* of the file read last, without its newline */
 };
 
+static bool is_v2(const struct verify *v, enum cgroup_controller c)
+{
+        return v->cg && cgroup_is_v2(v->cg, c);
+}
+
 static int differs(struct verify *v, enum cgroup_controller c, const char *file, const char *want)
 {
         return error_set(v->err, REASON_LIMIT_NOT_APPLIED, "%s/%s: wanted %s, found %s", cgroup_dir(v->cg, c), file,
@@ -39,7 +44,7 @@ static int differs(struct verify *v, enum cgroup_controller c, const char *file,
 static int load(struct verify *v, enum cgroup_controller c, const char *file, const char *want)
 {
         _cleanup_(freep) char *path = NULL;
-        const char *dir = cgroup_dir(v->cg, c);
+        const char *dir = v->cg ? cgroup_dir(v->cg, c) : NULL;
         ssize_t n;
 
         if (!dir)
@@ -85,7 +90,7 @@ static int check_limit(struct verify *v, enum cgroup_controller c, const char *f
 static bool file_exists(const struct verify *v, enum cgroup_controller c, const char *file)
 {
         _cleanup_(freep) char *path = NULL;
-        const char *dir = cgroup_dir(v->cg, c);
+        const char *dir = v->cg ? cgroup_dir(v->cg, c) : NULL;
 
         if (!dir || asprintf(&path, "%s/%s", dir, file) < 0)
                 path = NULL;
@@ -103,12 +108,12 @@ static bool host_has_swap(void)
 static int verify_swap(struct verify *v, uint64_t page)
 {
         const struct spec_limits *l = v->limits;
-        bool v2 = cgroup_is_v2(v->cg, CG_MEMORY);
+        bool v2 = is_v2(v, CG_MEMORY);
         const char *file = v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes";
         int64_t want = l->swap;
         uint64_t found;
 
-        if (cgroup_dir(v->cg, CG_MEMORY) && !file_exists(v, CG_MEMORY, file)) {
+        if (v->cg && cgroup_dir(v->cg, CG_MEMORY) && !file_exists(v, CG_MEMORY, file)) {
                 /* A kernel without swap accounting. Nothing is lost if no limit was asked for or nothing can be
                  * swapped. */
                 if (want < 0 || !host_has_swap())
@@ -130,7 +135,7 @@ static int verify_swap(struct verify *v, uint64_t page)
 static int verify_memory(struct verify *v)
 {
         const struct spec_limits *l = v->limits;
-        bool v2 = cgroup_is_v2(v->cg, CG_MEMORY);
+        bool v2 = is_v2(v, CG_MEMORY);
         uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
         if (l->has_memory && l->memory != 0 &&
@@ -165,7 +170,7 @@ static int verify_shares(struct verify *v)
                 want = SHARES_MIN;
         if (want > SHARES_MAX)
                 want = SHARES_MAX;
-        if (!cgroup_is_v2(v->cg, CG_CPU))
+        if (!is_v2(v, CG_CPU))
                 return check_limit(v, CG_CPU, "cpu.shares", (int64_t)want, 1);
         (void)snprintf(text, sizeof(text), "the weight for %" PRIu64 " shares", want);
         if (load(v, CG_CPU, "cpu.weight", text) < 0)
@@ -245,7 +250,7 @@ static int verify_cpu(struct verify *v)
                 return -1;
         if (!(l->has_cpu_quota && l->cpu_quota) && !l->cpu_period)
                 return 0;
-        return cgroup_is_v2(v->cg, CG_CPU) ? verify_quota_v2(v) : verify_quota_v1(v);
+        return is_v2(v, CG_CPU) ? verify_quota_v2(v) : verify_quota_v1(v);
 }
 
 static int verify_cpuset(struct verify *v, const char *file, const char *want)

@@ -106,6 +106,23 @@ before_the_start() {
         must delete
 }
 
+# A limit that nothing enforces is not passed over in silence.
+unenforced() {
+        bundle '.linux.resources.memory = {limit: 134217728}' sleep 1000
+        RUNTIME=loose create && must start
+        await_event warning
+        like "$(jq -r .message <<<"$EVENT")" "*limit is not in force: memory.*134217728*no cgroup of its own*" "a limit without a cgroup is told of"
+        kill_and_remove
+}
+
+write_config
+cat >>"$e2e_config" <<END
+[runtimes.loose]
+type = "runsc"
+path = "runsc"
+options = ["--platform=ptrace", "--network=none", "--ignore-cgroups"]
+END
 e2e_start
 for_each_runtime pids ps stats listed update after_the_end before_the_start
+for_runtime runsc unenforced
 e2e_done

@@ -41,6 +41,7 @@ static void assert_equal(const struct config *a, const struct config *b)
         assert_string_equal(a->log_file, b->log_file);
         assert_int_equal(a->log_level, b->log_level);
         assert_string_equal(a->default_runtime, b->default_runtime);
+        assert_string_equal(a->limits, b->limits);
         assert_int_equal(a->max_commands, b->max_commands);
         assert_int_equal(a->max_urgent_commands, b->max_urgent_commands);
         assert_int_equal(a->command_timeout_ns, b->command_timeout_ns);
@@ -95,6 +96,7 @@ static void example(void **state)
                                             "log_level",
                                             "log_file",
                                             "default_runtime",
+                                            "limits",
                                             "max_commands",
                                             "max_urgent_commands",
                                             "command_timeout",
@@ -205,6 +207,7 @@ static void refuses(void **state)
                   ":2:1: \"log_level\" must be error, warn, info or debug, not \"loud\"" },
                 { "[daemon]\nmax_commands = 0", ":2:1: \"max_commands\" must be from 1 to 1024, not 0" },
                 { "[daemon]\ncommand_timeout = -1", ":2:1: \"command_timeout\" must be from 1 to 86400, not -1" },
+                { "[daemon]\nlimits = 'x'", ":2:1: \"limits\" must be \"error\" or \"warning\", not \"x\"" },
                 { "[daemon]\ndefault_runtime = 'x'", ":2:1: there is no runtime \"x\": add [runtimes.x]" },
                 { "[daemon]\nroots = 'x'", ":2:1: unknown key \"roots\" in [daemon]" },
                 { "root = '/x'", ":1:1: unknown key \"root\"" },

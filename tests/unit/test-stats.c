@@ -305,6 +305,24 @@ static void test_limits_v1(void **state)
         end(&f);
 }
 
+/* A container without a cgroup of its own has none of the limits. */
+static void test_no_cgroup(void **state)
+{
+        struct spec_limits l = {.cpuset_cpus = "", .cpuset_mems = ""};
+        struct error err = ERROR_NULL;
+
+        assert_int_equal(stats_verify_limits(NULL, &l, &err), 0);
+        l.has_memory = true;
+        l.memory = 4096;
+        assert_int_equal(stats_verify_limits(NULL, &l, &err), -1);
+        assert_int_equal(err.reason, REASON_LIMIT_NOT_APPLIED);
+        assert_non_null(strstr(err.message, "wanted 4096, but the container has no cgroup of its own"));
+        l = (struct spec_limits){.cpuset_cpus = "0", .cpuset_mems = "", .has_swap = true, .swap = -1};
+        assert_int_equal(stats_verify_limits(NULL, &l, &err), -1);
+        l = (struct spec_limits){.cpuset_cpus = "", .cpuset_mems = "", .has_cpu_quota = true, .cpu_quota = 5};
+        assert_int_equal(stats_verify_limits(NULL, &l, &err), -1);
+}
+
 static void test_limits_v2(void **state)
 {
         struct fixture f;
@@ -478,6 +496,7 @@ int main(void)
                 cmocka_unit_test(test_gone),
                 cmocka_unit_test(test_limits_v1),
                 cmocka_unit_test(test_limits_v2),
+                cmocka_unit_test(test_no_cgroup),
                 cmocka_unit_test(test_limits_nowhere),
                 cmocka_unit_test_setup_teardown(test_real, setup_real, teardown_real),
                 cmocka_unit_test_setup_teardown(test_cost, setup_real, teardown_real),
