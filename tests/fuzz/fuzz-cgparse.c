@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include "daemon/cgparse.h"
+#include "daemon/oom_log.h"
 
 static void check_name(const char *name)
 {
@@ -63,6 +64,23 @@ static void lists(char kind, char *text, struct arena *a)
                 check_name(rdma.items[i].device);
 }
 
+/* Records of the kernel's log, one a line. */
+static void kernel_log(char *text)
+{
+        struct oom_log l = OOM_LOG_NULL;
+        struct oom_log_entry e;
+        char *line;
+
+        while ((line = cg_line(&text)))
+                oom_log_feed(&l, line);
+        FUZZ_CHECK(l.n <= OOM_VICTIMS_MAX);
+        while (oom_log_take(&l, "", 42, &e)) {
+                FUZZ_CHECK(e.pid > 0 && strlen(e.name) < sizeof(e.name));
+                oom_log_entry_deinit(&e);
+        }
+        oom_log_deinit(&l);
+}
+
 static void lines(char kind, char *text)
 {
         char *line, *one, *two, *three;
@@ -77,6 +95,8 @@ static void lines(char kind, char *text)
                 FUZZ_CHECK(strstr(text, "oom_kill "));
         if (kind == 'l')
                 FUZZ_CHECK(cg_u64(text, &v) < 0 || (*text >= '0' && *text <= '9' && cg_limit(text, &v) == 0));
+        if (kind == 'o')
+                kernel_log(text);
         while ((kind == 'g' || kind == 'm') && (line = cg_line(&text))) {
                 if (kind == 'g' && cg_parse_proc_line(line, &one, &two) == 0)
                         FUZZ_CHECK(*two == '/' && !cg_list_has(one, "\n"));
