@@ -186,6 +186,9 @@ tests_unit_test_keeper_notify_LDADD = libkeeper.la $(UNIT_BASE)
 UNIT_TESTS += tests/unit/test-keeper-statuses
 tests_unit_test_keeper_statuses_LDADD = libkeeper.la $(UNIT_BASE)
 
+UNIT_TESTS += tests/unit/test-keeper-store
+tests_unit_test_keeper_store_LDADD = libkeeper.la $(UNIT_BASE)
+
 UNIT_TESTS += tests/unit/test-mountinfo
 tests_unit_test_mountinfo_SOURCES = tests/unit/test-mountinfo.c daemon/helper/mountinfo.c
 tests_unit_test_mountinfo_LDADD = $(UNIT_BASE)
