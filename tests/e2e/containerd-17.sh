@@ -4,7 +4,7 @@
 
 . "$top_srcdir/tests/e2e/ctr-lib.sh"
 
-programs=$(bash "$top_srcdir/tests/e2e/debian13-containerd.sh" "$top_builddir/tests/e2e/debian13") || {
+programs=$(bash "$top_srcdir/tests/e2e/debian13.sh" "$top_builddir/tests/e2e/debian13" containerd) || {
         [ $? = 75 ] && skip_all "Debian's mirror can't be reached"
         echo "Bail out! containerd of Debian 13 cannot be unpacked"
         exit 99

@@ -4,7 +4,7 @@
 check_PROGRAMS += tests/e2e/rpc
 tests_e2e_rpc_SOURCES = tests/e2e/rpc.c
 tests_e2e_rpc_LDADD = $(JANSSON_LIBS)
-EXTRA_DIST += tests/e2e/ctr-lib.sh tests/e2e/debian13-containerd.sh tests/e2e/cri-cases.sh tests/e2e/cri-lib.sh tests/e2e/cri.proto tests/e2e/cri.py tests/e2e/image.sh tests/e2e/lib.sh tests/e2e/shim_cases.py tests/e2e/shim_client.py
+EXTRA_DIST += tests/e2e/ctr-lib.sh tests/e2e/debian13.sh tests/e2e/cri-cases.sh tests/e2e/cri-lib.sh tests/e2e/cri.proto tests/e2e/cri.py tests/e2e/image.sh tests/e2e/lib.sh tests/e2e/shim_cases.py tests/e2e/shim_client.py
 
 E2E_TESTS =
 E2E_TESTS += tests/e2e/access.sh
@@ -24,6 +24,7 @@ E2E_TESTS += tests/e2e/fake-faults.sh
 E2E_TESTS += tests/e2e/fake-races.sh
 E2E_TESTS += tests/e2e/fake-storm.sh
 E2E_TESTS += tests/e2e/keeper.sh
+E2E_TESTS += tests/e2e/gvisor-13.sh
 E2E_TESTS += tests/e2e/gvisor.sh
 E2E_TESTS += tests/e2e/kill.sh
 E2E_TESTS += tests/e2e/lifecycle.sh

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Unpacks the containerd of Debian 13 into a directory, without installing it; what is there already is taken.
-# usage: debian13-containerd.sh DIRECTORY: prints the directory of its programs. Exit status 75: the mirror can't be reached.
+# Unpacks a package of Debian 13 into a directory, without installing it; what is there already is taken.
+# usage: debian13.sh DIRECTORY PACKAGE: prints the directory of its programs. Exit status 75: the mirror can't be reached.
 
 set -eu
-dir=$(realpath -m "$1")
-if [ ! -x "$dir/usr/bin/containerd" ]; then
+dir=$(realpath -m "$1") package=$2
+if [ ! -x "$dir/usr/bin/$package" ]; then
         work=$(mktemp -d /tmp/sbx-deb.XXXXXX)
         trap 'rm -rf "$work"' EXIT
         mkdir -p "$work"/lists/partial "$work"/cache/archives/partial "$dir"
@@ -25,7 +25,7 @@ Acquire::http::Timeout "20";
 END
         export APT_CONFIG=$work/apt.conf
         cd "$work"
-        timeout 120 apt-get -qq -o APT::Update::Error-Mode=any update >&2 && timeout 120 apt-get -qq download containerd >&2 || exit 75
-        dpkg-deb -x containerd_*.deb "$dir"
+        timeout 120 apt-get -qq -o APT::Update::Error-Mode=any update >&2 && timeout 120 apt-get -qq download "$package" >&2 || exit 75
+        dpkg-deb -x "$package"_*.deb "$dir"
 fi
 echo "$dir/usr/bin"
