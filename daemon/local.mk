@@ -108,6 +108,7 @@ libdaemon_la_SOURCES += daemon/publish.c daemon/publish.h
 libdaemon_la_SOURCES += daemon/runsc_control.c daemon/runsc_control.h
 libdaemon_la_SOURCES += daemon/runsc_exec.c daemon/runsc_exec.h
 libdaemon_la_SOURCES += daemon/runsc_netns.c daemon/runsc_netns.h
+libdaemon_la_SOURCES += daemon/runsc_root.c daemon/runsc_root.h
 libdaemon_la_SOURCES += daemon/runsc_sub.c daemon/runsc_sub.h
 libdaemon_la_SOURCES += daemon/runtime.c daemon/runtime.h
 libdaemon_la_SOURCES += daemon/settle.c

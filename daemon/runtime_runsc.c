@@ -22,6 +22,7 @@
 #include "daemon/runsc_control.h"
 #include "daemon/runsc_exec.h"
 #include "daemon/runsc_netns.h"
+#include "daemon/runsc_root.h"
 #include "daemon/runsc_sub.h"
 #include "daemon/runtime_oci.h"
 #include "daemon/runtime_start.h"
@@ -326,8 +327,13 @@ static void netns_ready(struct daemon *d, const struct error *err)
 static void runsc_begin(struct op *op)
 {
         struct runsc_netns *n = op->container->daemon->runsc_netns;
+        struct error err = ERROR_NULL;
 
-        if (op->kind == OP_PREPARE || op->kind == OP_CLEAN) {
+        if (op->kind == OP_CLEAN)
+                runsc_root_leave(op->container);
+        if ((op->kind == OP_CREATE || op->kind == OP_RESTORE) && runsc_root_choose(op->container, &err) < 0) {
+                op_finish(op, &err);
+        } else if (op->kind == OP_PREPARE || op->kind == OP_CLEAN) {
                 oci_begin(op);
         } else if (runsc_netns_fd(n) >= 0) {
                 begin_any(op);

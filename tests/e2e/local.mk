@@ -26,6 +26,7 @@ E2E_TESTS += tests/e2e/fake-storm.sh
 E2E_TESTS += tests/e2e/keeper.sh
 E2E_TESTS += tests/e2e/gvisor-13.sh
 E2E_TESTS += tests/e2e/gvisor.sh
+E2E_TESTS += tests/e2e/gvisor-pod.sh
 E2E_TESTS += tests/e2e/kill.sh
 E2E_TESTS += tests/e2e/lifecycle.sh
 E2E_TESTS += tests/e2e/no-keeper.sh
