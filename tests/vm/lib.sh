@@ -186,7 +186,7 @@ vm_run() {
         kernel=$(echo "$VM_KERNEL"/boot/vmlinuz-*)
         (cd "$V/root" && find . | busybox cpio -o -H newc 2>/dev/null) >"$V/initrd" || { echo "Bail out! no initrd"; exit 99; }
         # What it has told until then is worth reading, too, when it does not come to its end.
-        timeout --kill-after=5 "${VM_LIMIT:-600}" qemu-system-x86_64 -accel tcg,thread=multi -cpu "${VM_CPU:-qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt}" -smp "${VM_CPUS:-2}" -m 1536 -nodefaults -display none -no-reboot \
+        timeout --kill-after=5 "${VM_LIMIT:-1200}" qemu-system-x86_64 -accel tcg,thread=multi -cpu "${VM_CPU:-qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt}" -smp "${VM_CPUS:-2}" -m 1536 -nodefaults -display none -no-reboot \
                 -kernel "$kernel" -initrd "$V/initrd" -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr nowatchdog ${VM_APPEND-}" \
                 -serial "file:$V/console" -serial "file:$V/tap" </dev/null >"$V/qemu" 2>&1 &
         qemu_pid=$!
