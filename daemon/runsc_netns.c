@@ -71,8 +71,7 @@ int runsc_netns_fd(struct runsc_netns *n)
 }
 
 /* A socket belongs to the network namespace in which its maker was. setns(2) is about the calling thread alone, and
- * between the two calls nothing else is done: nng's threads, and whatever runs later on this one, see nothing of it.
- * (Measured: 11 us for all of it.) */
+ * between the two calls nothing else is done: nng's threads, and whatever runs later on this one, see nothing of it. */
 int runsc_netns_socket(struct runsc_netns *n)
 {
         int sock, saved;
