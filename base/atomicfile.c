@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/crash.h"
 #include "base/fd.h"
 
 static int write_tmp(int dirfd, const char *tmp, const void *data, size_t len, mode_t mode)
@@ -43,9 +44,12 @@ int atomicfile_write(int dirfd, const char *name, const void *data, size_t len, 
         if (n < 0 || (size_t)n >= sizeof(tmp))
                 return -ENAMETOOLONG;
 
+        crash_point("file.write");
         r = write_tmp(dirfd, tmp, data, len, mode);
+        crash_point("file.rename");
         if (r == 0 && renameat(dirfd, tmp, dirfd, name) < 0)
                 r = -errno;
+        crash_point("file.renamed");
         if (r < 0)
                 unlinkat(dirfd, tmp, 0);
         return r;

@@ -5,6 +5,7 @@ libbase_la_SOURCES = \
 	base/buf.c base/buf.h \
 	base/cleanup.h \
 	base/clock.c base/clock.h \
+	base/crash.c base/crash.h \
 	base/error.c base/error.h \
 	base/fd.c base/fd.h \
 	base/log.c base/log.h \

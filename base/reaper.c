@@ -26,6 +26,7 @@
 #include <unistd.h>
 #include <utlist.h>
 #include "base/clock.h"
+#include "base/crash.h"
 
 /* Without pidfds in the kernel, SIGCHLD and the keeper tell; of a process that is neither's child nobody does. */
 #define NO_PIDFD_LOOK_NS NSEC_PER_SEC
@@ -46,6 +47,8 @@ struct reaper {
         struct orphan *orphans;
         struct reaper_hold *holds;
         uint64_t seq;
+        const struct reaper_orphan_ops *orphan_ops;
+        void *data;
 };
 
 int reaper_new(struct reaper **ret, struct loop *loop)
@@ -70,6 +73,20 @@ static void orphan_forget(struct reaper *r, struct orphan *o)
         free(o);
 }
 
+/* Nobody has claimed it. */
+static void orphan_drop(struct reaper *r, struct orphan *o)
+{
+        if (r->orphan_ops)
+                r->orphan_ops->forget(r->data, o->pid, o->start_time);
+        orphan_forget(r, o);
+}
+
+void reaper_on_orphan(struct reaper *r, const struct reaper_orphan_ops *ops, void *data)
+{
+        r->orphan_ops = ops;
+        r->data = data;
+}
+
 static struct orphan *orphan_find(struct reaper *r, pid_t pid)
 {
         struct orphan *o;
@@ -79,25 +96,28 @@ static struct orphan *orphan_find(struct reaper *r, pid_t pid)
 }
 
 /* When there is no memory it is forgotten: its command then reports an unknown status. */
-static void orphan_remember(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info)
+static bool orphan_remember(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info)
 {
         struct orphan *o;
 
         if (!r->holds)
-                return;
+                return false;
         o = orphan_find(r, pid);
         if (o)
                 orphan_forget(r, o);
         o = calloc(1, sizeof(*o));
         if (!o)
-                return;
+                return false;
         o->pid = pid;
         o->start_time = start_time;
         o->seq = r->seq;
         o->info = *info;
         HASH_ADD(hh, r->orphans, pid, sizeof(o->pid), o);
-        if (!o->hh.tbl)
+        if (!o->hh.tbl) {
                 free(o);
+                return false;
+        }
+        return true;
 }
 
 static uint64_t ticks_since_boot(void)
@@ -127,7 +147,7 @@ void reaper_unhold(struct reaper_hold *hold)
         /* the list is in the order of seq: its head is the oldest command in flight */
         HASH_ITER(hh, r->orphans, o, tmp) {
                 if (!r->holds || o->seq < r->holds->seq)
-                        orphan_forget(r, o);
+                        orphan_drop(r, o);
         }
 }
 
@@ -194,19 +214,20 @@ static struct watch_pid *watch_find(struct reaper *r, pid_t pid, uint64_t start_
         return NULL;
 }
 
-static void dispatch(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info)
+/* True: it is of nobody yet, and remembered. */
+static bool dispatch(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info)
 {
         struct watch_pid *w = watch_find(r, pid, start_time);
 
-        if (w)
-                watch_finish(w, info);
-        else
-                orphan_remember(r, pid, start_time, info);
+        if (!w)
+                return orphan_remember(r, pid, start_time, info);
+        watch_finish(w, info);
+        return false;
 }
 
-void reaper_told(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info)
+bool reaper_told(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info)
 {
-        dispatch(r, pid, start_time, info);
+        return dispatch(r, pid, start_time, info);
 }
 
 static int status_of(const siginfo_t *si)
@@ -244,9 +265,12 @@ void reaper_drain(struct reaper *r)
                 info.realtime_ns = clock_realtime_ns();
                 /* Told before it is reaped: if we are killed in between, whoever inherits the zombie still finds its
                  * status. */
-                dispatch(r, pid, st.start_time, &info);
+                if (dispatch(r, pid, st.start_time, &info) && r->orphan_ops)
+                        r->orphan_ops->remember(r->data, pid, st.start_time, &info);
+                crash_point("reap.told");
                 if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG) < 0 || si.si_pid != pid)
                         return;
+                crash_point("reap.reaped");
         }
 }
 

@@ -53,8 +53,9 @@ DEFINE_CLEANUP(struct reaper *, reaper_free)
 /* Reaps all that there is now. Call on SIGCHLD. */
 void reaper_drain(struct reaper *r);
 
-/* The keeper says: it reaped this process. A status for an unknown process is remembered like that of an orphan. */
-void reaper_told(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info);
+/* The keeper says: it reaped this process. A status for an unknown process is remembered like that of an orphan: then
+ * true. */
+bool reaper_told(struct reaper *r, pid_t pid, uint64_t start_time, const struct exit_info *info);
 
 void watch_pid_init(struct watch_pid *w);
 /* Takes *p (also on failure). Without a pidfd (p->fd == -1) one is opened if the process is still there. The callback
@@ -72,6 +73,13 @@ struct reaper_hold {
         uint64_t begin_ticks; /* clock ticks since boot: what a pid file names cannot be older */
 };
 void reaper_hold(struct reaper *r, struct reaper_hold *hold);
+/* remember: an orphan is about to be reaped, and its status is then known to us alone: whoever can keep it for the case
+ * that we are killed does it now. forget: nobody has claimed it, and nobody will. (A claimed one is the claimer's.) */
+struct reaper_orphan_ops {
+        void (*remember)(void *data, pid_t pid, uint64_t start_time, const struct exit_info *info);
+        void (*forget)(void *data, pid_t pid, uint64_t start_time);
+};
+void reaper_on_orphan(struct reaper *r, const struct reaper_orphan_ops *ops, void *data);
 void reaper_unhold(struct reaper_hold *hold);
 /* Finds and removes the remembered status of pid which started at or after the hold began. Returns true if there. */
 bool reaper_claim(const struct reaper_hold *hold, pid_t pid, uint64_t *ret_start_time, struct exit_info *ret);

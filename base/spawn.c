@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/spawn_child.h"
 
@@ -238,7 +239,9 @@ int spawn_start(struct spawn *s, struct reaper *r, const struct spawn_params *pa
         child.status = pair[1];
         child.parents = ours;
 
+        crash_point("spawn.fork");
         pid = fork_child(&child);
+        crash_point("spawn.forked");
         if (pid < 0)
                 return (int)pid;
         k = pidref_open(&p, pid);
@@ -262,8 +265,10 @@ int spawn_start(struct spawn *s, struct reaper *r, const struct spawn_params *pa
 void spawn_release(struct spawn *s)
 {
         /* fails only if the child is dead already, which is reported in its turn */
+        crash_point("spawn.release");
         if (s->status_fd >= 0)
                 fd_send(s->status_fd, "", 1, NULL, 0, MSG_NOSIGNAL | MSG_DONTWAIT);
+        crash_point("spawn.released");
 }
 
 int spawn_kill(struct spawn *s, int signal)

@@ -386,7 +386,8 @@ void action_exec(struct container *c, struct happening *h)
         }
         p->auto_remove = x->auto_remove;
         container_persist(c);
-        publish_simple(c, EVENT_EXEC_ADDED, p->exec_id, "");
+        if (!container_exec_is_in_log(c, p->exec_id)) /* else this is the repeat of a request that was cut short */
+                publish_simple(c, EVENT_EXEC_ADDED, p->exec_id, "");
         request_reply(&req, &(struct empty){});
 }
 

@@ -190,6 +190,8 @@ static void catch_up_events(struct adoption *a)
                                 c && ev->seq > c->recorded_seq ? container_find_process(c, ev->exec_id) : NULL;
                         int kind = event_kind_parse(ev->kind);
 
+                        if (c && !p && kind == EVENT_EXEC_ADDED && ev->seq > c->recorded_seq)
+                                container_exec_was_added(c, ev->exec_id);
                         if (!p)
                                 continue;
                         if (kind == EVENT_CREATE)

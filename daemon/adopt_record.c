@@ -106,6 +106,30 @@ int container_from_record(struct container **ret, struct daemon *d, struct conta
         return 0;
 }
 
+/* --- execs that were added between the last record and the end of the daemon --- */
+
+void container_exec_was_added(struct container *c, const char *exec_id)
+{
+        struct published *p = arena_alloc(c->arena, sizeof(*p));
+
+        if (!p)
+                return;
+        p->exec_id = arena_strdup(c->arena, exec_id);
+        p->next = c->added_early;
+        c->added_early = p->exec_id ? p : c->added_early;
+}
+
+bool container_exec_is_in_log(struct container *c, const char *exec_id)
+{
+        for (struct published **p = &c->added_early; *p; p = &(*p)->next) {
+                if (strcmp((*p)->exec_id, exec_id) != 0)
+                        continue;
+                *p = (*p)->next;
+                return true;
+        }
+        return false;
+}
+
 void answers_from_record(struct daemon *d, const char *key, const struct list_record_answer *list)
 {
         for (size_t i = list->n; i > 0; i--) { /* the most recent one last */

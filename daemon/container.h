@@ -106,8 +106,17 @@ struct container {
                               end */
         struct request *revived; /* of an earlier daemon: answered or begun again once it is known how far they came */
         uint64_t recorded_seq;   /* adoption: newest event of the log when the record was written */
+        struct published *added_early; /* the same: execs that the log has, and the record has not */
         struct request *after_gone;  /* create of the same key, while this one goes */
 };
+
+struct published {
+        struct published *next;
+        const char *exec_id;
+};
+/* Remembers, in the container's arena; and says so, once. */
+void container_exec_was_added(struct container *c, const char *exec_id);
+bool container_exec_is_in_log(struct container *c, const char *exec_id);
 
 /* owner, ns ("" is "default") and id to a key. */
 void container_key(char key[CONTAINER_KEY_MAX], const char *owner, const char *ns, const char *id);

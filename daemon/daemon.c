@@ -331,6 +331,19 @@ static void keeper_told(void *data, pid_t pid, uint64_t start_time, const struct
                 keeper_link_forget(d->keeper, pid, start_time);
 }
 
+/* Between the reaping of an orphan and the record that has its status, the keeper is the one who knows it too. */
+static void orphan_remembered(void *data, pid_t pid, uint64_t start_time, const struct exit_info *info)
+{
+        keeper_link_remember(((struct daemon *)data)->keeper, pid, start_time, info);
+}
+
+static void orphan_forgotten(void *data, pid_t pid, uint64_t start_time)
+{
+        keeper_link_forget(((struct daemon *)data)->keeper, pid, start_time);
+}
+
+static const struct reaper_orphan_ops orphan_ops = { .remember = orphan_remembered, .forget = orphan_forgotten };
+
 static void keeper_lost(void *data)
 {
         log_warn("the keeper has gone: what ends while no daemon runs will be of unknown status");
@@ -380,6 +393,7 @@ int daemon_new(struct daemon **ret, const struct daemon_options *options, struct
         if (keeper_link_new(&d->keeper, d->loop, d->reaper, &keeper_ops, d, err) < 0 ||
             kept_store_new(&d->kept, d->keeper, err) < 0)
                 return -1;
+        reaper_on_orphan(d->reaper, &orphan_ops, d);
         *ret = TAKE(d);
         return 0;
 }
@@ -425,6 +439,8 @@ struct daemon *daemon_free(struct daemon *d)
                 HASH_DEL(d->containers, c);
                 container_free(c);
         }
+        if (d->reaper)
+                reaper_on_orphan(d->reaper, NULL, NULL);
         d->kept = kept_store_free(d->kept);
         d->keeper = keeper_link_free(d->keeper);
         runsc_netns_free(d->runsc_netns);

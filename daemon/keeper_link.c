@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <utlist.h>
 #include "base/buf.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "proto/keeper.h"
@@ -97,8 +98,7 @@ static void on_record(struct keeper_link *l, const struct keeper_record *r)
         if (r->kind == KEEPER_END_OF_BACKLOG) {
                 backlog_ended(l);
         } else if (r->kind == KEEPER_STATUS) {
-                reaper_told(l->reaper, r->pid, r->start_time, &info);
-                if (l->ops.on_status)
+                if (!reaper_told(l->reaper, r->pid, r->start_time, &info) && l->ops.on_status)
                         l->ops.on_status(l->data, r->pid, r->start_time, &info);
         }
 }
@@ -123,9 +123,11 @@ static void read_records(struct keeper_link *l)
 static void send_forgets(struct keeper_link *l)
 {
         while (l->fd >= 0 && buf_len(&l->forgets) > 0) {
-                ssize_t n =
-                        send(l->fd, buf_head(&l->forgets), sizeof(struct keeper_record), MSG_DONTWAIT | MSG_NOSIGNAL);
+                ssize_t n;
 
+                crash_point("forget.send");
+                n = send(l->fd, buf_head(&l->forgets), sizeof(struct keeper_record), MSG_DONTWAIT | MSG_NOSIGNAL);
+                crash_point("forget.sent");
                 if (n < 0)
                         break; /* it is full, or gone, which reading tells */
                 buf_consume(&l->forgets, sizeof(struct keeper_record));
@@ -142,6 +144,22 @@ static void on_link(struct watch_fd *w, unsigned events)
                 send_forgets(l);
         if (events & LOOP_READ)
                 read_records(l);
+}
+
+void keeper_link_remember(struct keeper_link *l, pid_t pid, uint64_t start_time, const struct exit_info *info)
+{
+        const struct keeper_record r = { .magic = KEEPER_MAGIC,
+                                         .version = KEEPER_VERSION,
+                                         .kind = KEEPER_REMEMBER,
+                                         .pid = pid,
+                                         .wait_status = info->wait_status,
+                                         .start_time = start_time,
+                                         .realtime_ns = info->realtime_ns };
+
+        if (!l || l->fd < 0)
+                return;
+        buf_append(&l->forgets, &r, sizeof(r));
+        send_forgets(l);
 }
 
 void keeper_link_forget(struct keeper_link *l, pid_t pid, uint64_t start_time)
@@ -172,8 +190,11 @@ DEFINE_CLEANUP(struct datagram *, datagram_free)
 /* True: it is sent, or never will be. */
 static bool send_datagram(struct keeper_link *l, const struct datagram *d)
 {
-        ssize_t n = fd_send(l->notify_fd, d->text, d->len, &d->fd, d->fd >= 0, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n;
 
+        crash_point("store.send");
+        n = fd_send(l->notify_fd, d->text, d->len, &d->fd, d->fd >= 0, MSG_DONTWAIT | MSG_NOSIGNAL);
+        crash_point("store.sent");
         return n != -EAGAIN && n != -EINTR && n != -ENOBUFS;
 }
 

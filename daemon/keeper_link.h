@@ -23,7 +23,7 @@ struct keeper_link_ops {
         /* All statuses from before our start were passed to reaper_told(): what is not known now is not known to the
          * keeper. Called once, in a later turn of the loop; without a keeper too. */
         void (*on_backlog_end)(void *data);
-        /* After reaper_told() for this process. Optional. */
+        /* After reaper_told() for this process, unless it is only remembered there. Optional. */
         void (*on_status)(void *data, pid_t pid, uint64_t start_time, const struct exit_info *info);
         /* The keeper has gone. Optional. */
         void (*on_lost)(void *data);
@@ -48,6 +48,10 @@ bool keeper_link_can_notify(const struct keeper_link *l);
 
 /* The status of this process is in our own record, or nobody will ever ask for it. NULL link is fine. */
 void keeper_link_forget(struct keeper_link *l, pid_t pid, uint64_t start_time);
+
+/* It is about to be reaped by us, and not yet known whose it is. In order with keeper_link_forget. NULL link is
+ * fine. */
+void keeper_link_remember(struct keeper_link *l, pid_t pid, uint64_t start_time, const struct exit_info *info);
 
 /* Sends lines of the notify protocol ("READY=1", "STATUS=..."). NULL link is fine. 0 or -errno (-ENOBUFS: the queue is
  * full). */

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <utlist.h>
+#include "base/crash.h"
 #include "base/log.h"
 #include "daemon/actions.h"
 #include "daemon/daemon.h"
@@ -391,9 +392,11 @@ static void container_enter(struct container *c, enum container_state next, cons
         container_leave(c, next);
         c->previous = c->state;
         c->state = next;
+        crash_point2("state", container_state_name(next));
         container_persist(c);
         if (container_entry[next])
                 container_entry[next](c, NULL);
+        crash_point2("entered", container_state_name(next));
         loop_defer(&c->kick);
 }
 
@@ -450,9 +453,11 @@ static void process_enter(struct process *p, enum process_state_kind next, const
         log_info("container %s: process %s: %s -> %s (%s)", c->key, p->exec_id, process_state_name(p->state),
                  process_state_name(next), cause);
         p->state = next;
+        crash_point2("process", process_state_name(next));
         container_persist(c);
         if (process_entry[next])
                 process_entry[next](p, NULL);
+        crash_point2("process-entered", process_state_name(next));
         loop_defer(&c->kick);
 }
 

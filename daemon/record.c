@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/atomicfile.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "daemon/record_store.h"
@@ -345,6 +346,7 @@ int record_remove(struct record_store *s, const char *owner, const char *ns, con
 
         if (check_names(owner, ns, id, err) < 0)
                 return -1;
+        crash_point("record.remove");
         fd = open_dirs(s, owner, ns, id, false, &parent);
         if (fd < 0 && fd != -ENOENT)
                 return dir_error(s, fd, owner, ns, id, err);
@@ -359,6 +361,7 @@ int record_remove(struct record_store *s, const char *owner, const char *ns, con
                         return -1;
         }
         remove_empty_parents(s, owner, ns);
+        crash_point("record.removed");
         return 0;
 }
 

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
+#include "base/crash.h"
 #include "base/fd.h"
 
 #define MARK_EVERY  64    /* entries */
@@ -195,6 +196,7 @@ int segment_append(struct segment *s, int fd, const uint8_t *entry, size_t size)
 {
         size_t done = 0;
 
+        crash_point("event.write");
         while (done < size) {
                 ssize_t n = pwrite(fd, entry + done, size - done, (off_t)(s->bytes + done));
                 int r = n < 0 ? -errno : 0;
@@ -209,6 +211,7 @@ int segment_append(struct segment *s, int fd, const uint8_t *entry, size_t size)
                 }
                 done += (size_t)n;
         }
+        crash_point("event.written");
         add_entry(s, header_read(entry).seq, size);
         return 0;
 }

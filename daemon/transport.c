@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "daemon/transport_internal.h"
@@ -110,7 +111,9 @@ void op_write(struct op *op, struct nng_stream *stream, const struct iovec *iov,
                 copy[i] = (nng_iov){ .iov_buf = iov[i].iov_base, .iov_len = iov[i].iov_len };
         nng_aio_set_iov(op->aio, n, copy);
         op->busy = true;
+        crash_point("answer.send");
         nng_stream_send(stream, op->aio);
+        crash_point("answer.sent");
 }
 
 ssize_t op_result(struct op *op)

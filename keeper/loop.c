@@ -122,6 +122,13 @@ static void on_record(struct keeper *k, const struct keeper_record *record, int 
                 statuses_forget(&k->statuses, record->pid, record->start_time);
                 return;
         }
+        if (record->kind == KEEPER_REMEMBER) {
+                const struct status s = { .pid = record->pid, .start_time = record->start_time,
+                                          .wait_status = record->wait_status, .realtime_ns = record->realtime_ns };
+
+                statuses_add_told(&k->statuses, &s);
+                return;
+        }
         memcpy(prefix, record->prefix, KEEPER_NAME_MAX);
         read_all_notify(k);
         if (record->kind == KEEPER_HAND_OVER && sock >= 0 && prefix[0] == KEEPER_FRONT)
@@ -376,7 +383,7 @@ static void read_notify(struct keeper *k)
                                 sandboxd->ready |= n.ready;
                                 if (n.watchdog)
                                         watchdog_fed(&k->watchdog, clock_monotonic_ns());
-                        } else if (n.store && n.name_ok && n.name[0] != NOTIFY_FRONT) {
+                        } else if (n.store && n.name_ok && n.name[0] != KEEPER_FRONT) {
                                 stored_by_another(k, sandboxd);
                         }
                         do_notify(k, &n, m.fds, m.n_fds);

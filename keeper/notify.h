@@ -9,7 +9,6 @@
 
 #define NOTIFY_MAX 4096 /* bytes of a datagram; longer ones are ignored */
 #define NOTIFY_STATUS_MAX 256
-#define NOTIFY_FRONT 'F' /* names of what is not the daemon's begin with it */
 
 struct notify {
         bool ready, stopping, watchdog;

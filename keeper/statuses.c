@@ -88,6 +88,13 @@ void statuses_add(struct statuses *t, const struct status *s)
                 t->dropped++; /* not even the first allocation */
 }
 
+void statuses_add_told(struct statuses *t, const struct status *s)
+{
+        statuses_add(t, s);
+        if (t->cursor + 1 == t->n) /* else it is told with those before it, which does no harm */
+                t->cursor = t->n;
+}
+
 bool statuses_forget(struct statuses *t, pid_t pid, uint64_t start_time)
 {
         for (size_t i = t->first; pid > 0 && i < t->n; i++) {

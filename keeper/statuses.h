@@ -31,6 +31,8 @@ struct statuses {
 void statuses_init(struct statuses *t, size_t max);
 void statuses_deinit(struct statuses *t);
 void statuses_add(struct statuses *t, const struct status *s);
+/* The reader has told it itself. */
+void statuses_add_told(struct statuses *t, const struct status *s);
 bool statuses_forget(struct statuses *t, pid_t pid, uint64_t start_time); /* true: it was there */
 size_t statuses_count(const struct statuses *t);
 

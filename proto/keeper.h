@@ -30,6 +30,7 @@ enum keeper_kind {
         KEEPER_FORGET = 3,         /* daemon to keeper: pid, start_time */
         KEEPER_HAND_OVER = 4,      /* daemon to keeper, with a socket: prefix */
         KEEPER_DROP = 5, /* daemon to keeper: prefix; what is stored under such names is not needed any more */
+        KEEPER_REMEMBER = 6, /* daemon to keeper, all fields: about to be reaped, not yet known whose; as a STATUS */
 };
 
 struct keeper_record {

@@ -6,6 +6,17 @@ tests_e2e_rpc_SOURCES = tests/e2e/rpc.c
 tests_e2e_rpc_LDADD = $(JANSSON_LIBS)
 EXTRA_DIST += tests/e2e/ctr-lib.sh tests/e2e/debian13.sh tests/e2e/cri-cases.sh tests/e2e/cri-lib.sh tests/e2e/cri.proto tests/e2e/cri.py tests/e2e/image.sh tests/e2e/lib.sh tests/e2e/shim_cases.py tests/e2e/shim_client.py
 
+# sandboxd that dies where it is told to; beside sandboxd, so that it finds the helpers
+check_PROGRAMS += sandboxd-crash
+sandboxd_crash_SOURCES = daemon/main.c tests/crash/crash.c
+sandboxd_crash_LDADD = libdaemon.la libproto.la libbase.la
+
+# all crash points, where `make check` takes some of them
+check-crash: all sandboxd-crash tests/e2e/rpc tests/fake/fake-runtime
+	CRASH_SHARE=1 RUNTIMES='fake runc runsc' E2E_LIMIT=7200 top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
+		bash $(srcdir)/tests/e2e/crash-points.sh
+.PHONY: check-crash
+
 E2E_TESTS =
 E2E_TESTS += tests/e2e/access.sh
 E2E_TESTS += tests/e2e/bad-input.sh
@@ -16,6 +27,7 @@ E2E_TESTS += tests/e2e/containerd-cri-runc.sh
 E2E_TESTS += tests/e2e/containerd-cri-runsc.sh
 E2E_TESTS += tests/e2e/containerd-kills.sh
 E2E_TESTS += tests/e2e/containerd-shim.sh
+EXTRA_DIST += tests/e2e/crash-points.sh
 E2E_TESTS += tests/e2e/crash.sh
 E2E_TESTS += tests/e2e/delete-force.sh
 E2E_TESTS += tests/e2e/events.sh
