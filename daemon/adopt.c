@@ -291,6 +291,7 @@ static void interrupted(struct process *p)
         snprintf(p->cause, sizeof(p->cause), "its start was interrupted by the end of the daemon");
         p->exited_at = clock_realtime_ns();
         process_adopt_state(p, PROCESS_STOPPED);
+        process_entry[PROCESS_STOPPED](p, NULL); /* who has asked meanwhile to wait for it is answered */
 }
 
 /* Only its sandbox can tell. */

@@ -51,6 +51,8 @@ int __real_record_dir_open(struct record_store *s, const char *owner, const char
 int __real_record_tombstone_save(struct record_store *s, const char *key, const struct record_answer *answer,
                                  struct error *err);
 int __real_eventlog_append(struct eventlog *l, struct event *ev, struct error *err);
+int __real_unlinkat(int dirfd, const char *path, int flags);
+int __wrap_unlinkat(int dirfd, const char *path, int flags);
 int __wrap_record_save(int dirfd, const struct container_record *rec, struct error *err);
 int __wrap_record_remove(struct record_store *s, const char *owner, const char *ns, const char *id, struct error *err);
 int __wrap_record_dir_open(struct record_store *s, const char *owner, const char *ns, const char *id, bool create,
@@ -134,6 +136,12 @@ static void save_seen(const struct container_record *rec)
                 snprintf(s->exec_states[i], sizeof(s->exec_states[i]), "%s", rec->execs.items[i].state);
                 s->n_execs = i + 1;
         }
+}
+
+/* A dead daemon removes no file: the next one reads the pid files of those whose record was not written. */
+int __wrap_unlinkat(int dirfd, const char *path, int flags)
+{
+        return sim.frozen ? 0 : __real_unlinkat(dirfd, path, flags);
 }
 
 int __wrap_record_save(int dirfd, const struct container_record *rec, struct error *err)
