@@ -121,6 +121,7 @@ static void read_pressure(const struct oom_watch *w, struct arena *a, struct oom
 {
         const char *dir = cgroup_unified_dir(w->cg);
         char path[LIMIT_PATH + 32], text[512];
+        char *kept; /* what is parsed points into it */
         ssize_t n = -1;
 
         if (dir) {
@@ -131,8 +132,9 @@ static void read_pressure(const struct oom_watch *w, struct arena *a, struct oom
                 (void)snprintf(path, sizeof(path), "%s/pressure/memory", w->cg->host->proc);
                 n = fd_read_small(-1, path, text, sizeof(text));
         }
-        if (n > 0)
-                (void)cg_parse_psi(text, "memory", a, &info->psi);
+        kept = n > 0 ? arena_strdup(a, text) : NULL;
+        if (kept)
+                (void)cg_parse_psi(kept, "memory", a, &info->psi);
 }
 
 static void count_groups(const struct oom_watch *w, struct oom_info *info)
