@@ -21,25 +21,6 @@ below() { # is the daemon that answers a child of the present keeper?
 waiter='trap "exit 61" TERM; echo ready; while :; do sleep 0.05; done'
 talker='stty -echo; echo begin; while read -r line; do echo "got $line"; done'
 
-open_screen() {
-        mkfifo "$T/in" "$T/screen"
-        exec {screen}<>"$T/screen" {keys}<>"$T/in"
-}
-
-close_screen() {
-        exec {screen}>&- {keys}>&-
-        rm -f "$T/in" "$T/screen"
-}
-
-shows() { # TEXT NAME: reads the screen up to the line that is TEXT
-        local line deadline=$((SECONDS + 30))
-
-        while [ "$SECONDS" -lt "$deadline" ] && read -r -t 30 line <&"$screen"; do
-                [ "${line%$'\r'}" != "$1" ] || { ok 0 "$2"; return; }
-        done
-        ok 1 "$2"
-}
-
 # What a service manager does: it starts the keeper again. The daemon of the dead one stores all of its own again, and
 # makes way for the new one's.
 keeper_killed() {

@@ -308,6 +308,27 @@ status_is() { # STATUS
         [ "$(state .process.status)" = "$1" ]
 }
 
+# --- a terminal: what it shows comes from $screen, and what is typed goes to $keys ---
+
+open_screen() {
+        mkfifo "$T/in" "$T/screen"
+        exec {screen}<>"$T/screen" {keys}<>"$T/in"
+}
+
+close_screen() {
+        exec {screen}>&- {keys}>&-
+        rm -f "$T/in" "$T/screen"
+}
+
+shows() { # TEXT NAME: reads the screen up to the line that is TEXT
+        local line deadline=$((SECONDS + 30))
+
+        while [ "$SECONDS" -lt "$deadline" ] && read -r -t 30 line <&"$screen"; do
+                [ "${line%$'\r'}" != "$1" ] || { ok 0 "$2"; return; }
+        done
+        ok 1 "$2"
+}
+
 # --- events ---
 
 # The number of the newest event: what comes later is later than this.

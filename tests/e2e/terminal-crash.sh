@@ -24,25 +24,6 @@ without_daemon() { # COMMAND...
         eventually another "$old"
 }
 
-open_screen() {
-        mkfifo "$T/in" "$T/screen"
-        exec {screen}<>"$T/screen" {keys}<>"$T/in"
-}
-
-close_screen() {
-        exec {screen}>&- {keys}>&-
-        rm -f "$T/in" "$T/screen"
-}
-
-shows() { # TEXT NAME: reads the screen up to the line that is TEXT
-        local line deadline=$((SECONDS + 30))
-
-        while [ "$SECONDS" -lt "$deadline" ] && read -r -t 30 line <&"$screen"; do
-                [ "${line%$'\r'}" != "$1" ] || { ok 0 "$2"; return; }
-        done
-        ok 1 "$2"
-}
-
 # Answers what it reads, tells the size, and ends when told to.
 talker='stty -echo; echo begin; while read -r line; do [ "$line" != quit ] || exit 51; [ "$line" != size ] || stty size; echo "got $line"; done; exit 52'
 
