@@ -163,3 +163,21 @@ the_end() {
         cri ListContainers
         is "$(answer '.containers | length')" 0 "which is gone too"
 }
+
+# --- all of them, on a runtime whose pods are no sandboxes ---
+
+the_life_on_oci() { # RUNTIME
+        cri_start "$1"
+        the_pod
+        the_execs
+        the_stats
+        the_update
+        the_oom
+        the_exit_codes
+        the_terminal
+        the_shared_pids
+        the_restart_of_containerd
+        the_kill_of_sandboxd
+        the_end
+        cri_done
+}
