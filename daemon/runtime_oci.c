@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/pidref.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
 #include "daemon/runsc_netns.h"
@@ -122,8 +123,34 @@ static int remove_cgroup(struct container *c, struct error *err)
         return cgroup_remove(c->cgroup, err);
 }
 
-/* What the killed create had begun may take a moment to die. It is not killed here: with a wrong path in the spec it
- * could be somebody else's. */
+/* What a killed create of runsc had begun, of which its delete knows nothing. With a wrong path in the spec the cgroup
+ * could be somebody else's, so only what was made for this container is killed: its command line names a log in the
+ * container's directory. */
+static void kill_begun(struct container *c)
+{
+        _cleanup_(arena_freep) struct arena *a = arena_new();
+        char *want = a ? arena_printf(a, "--log=%s/", c->dir) : NULL;
+        struct error err = ERROR_NULL;
+        pid_t *pids;
+        size_t n;
+
+        if (!want || !c->cgroup || cgroup_pids(c->cgroup, a, &pids, &n, &err) < 0)
+                return;
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_(pidref_close) struct pidref ref = PIDREF_NULL;
+                char path[64], line[4096];
+                ssize_t len;
+
+                snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pids[i]);
+                if (pidref_open(&ref, pids[i]) < 0)
+                        continue;
+                len = fd_read_small(-1, path, line, sizeof(line));
+                if (len > 0 && memmem(line, (size_t)len, want, strlen(want)))
+                        (void)pidref_kill(&ref, SIGKILL);
+        }
+}
+
+/* What the killed create had begun may take a moment to die. */
 static void cgroup_look(struct watch_timer *w)
 {
         struct op *op = container_of(w, struct op, timer);
@@ -132,6 +159,7 @@ static void cgroup_look(struct watch_timer *w)
 
         if (remove_cgroup(c, &err) < 0) {
                 if (c->state == CONTAINER_UNDOING && clock_monotonic_ns() < op->deadline) {
+                        kill_begun(c);
                         watch_timer_arm(w, 10 * NSEC_PER_MSEC);
                         return;
                 }
