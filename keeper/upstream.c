@@ -54,7 +54,8 @@ static bool back_up(struct upstream *u)
                 done++;
         }
         s->n_removed -= done;
-        memmove(s->removed, s->removed + done, s->n_removed * sizeof(*s->removed));
+        if (done)
+                memmove(s->removed, s->removed + done, s->n_removed * sizeof(*s->removed));
         for (size_t i = 0; s->n_removed == 0 && s->dirty && i < s->n; i++) {
                 struct stored *item = &s->items[i];
 

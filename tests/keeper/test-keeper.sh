@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # sandboxd-keeper: restarts, orphans' statuses, the descriptor store, signals, and that nothing makes it die.
 
+# A keeper that died leaves a FIFO without a reader: the test must fail then, and not wait for ever.
+if [ -z "${TEST_LIMITED-}" ]; then
+        TEST_LIMITED=1 exec timeout --kill-after=20 300 bash "$0" "$@"
+fi
+
 . "$top_srcdir/tests/tap.sh"
 need "$top_builddir/sandboxd-keeper" "$top_builddir/tests/keeper/stand-in"
 dir=$(mktemp -d) || exit 1
