@@ -182,33 +182,62 @@ static void out_finish(struct console *c)
         c->out.fd = reader;
 }
 
-/* Which signals are typed in the last n bytes for the pty? */
-static unsigned typed_signals(struct console *c, size_t n)
+static int signal_of_key(const struct termios *t, uint8_t key)
 {
-        static const unsigned keys[] = { VINTR, VQUIT, VSUSP };
-        const uint8_t *typed = buf_head(&c->to_master) + buf_len(&c->to_master) - n;
-        struct termios t;
-        unsigned found = 0;
-
-        if (!c->on_signal || n == 0 || tcgetattr(c->master.fd, &t) < 0 || !(t.c_lflag & ISIG))
+        if (!(t->c_lflag & ISIG) || key == _POSIX_VDISABLE)
                 return 0;
-        for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-                if (t.c_cc[keys[i]] != _POSIX_VDISABLE && memchr(typed, t.c_cc[keys[i]], n))
-                        found |= 1U << i;
-        return found;
+        return key == t->c_cc[VINTR] ? SIGINT : key == t->c_cc[VQUIT] ? SIGQUIT : key == t->c_cc[VSUSP] ? SIGTSTP : 0;
+}
+
+static void echo_key(struct console *c, const struct termios *t, uint8_t key)
+{
+        const uint8_t shown[] = { '^', key ^ 0100 };
+
+        if (!(t->c_lflag & ECHO))
+                return;
+        if ((t->c_lflag & ECHOCTL) && (key < ' ' || key == 0177))
+                buf_append(&c->to_client, shown, sizeof(shown));
+        else
+                buf_append(&c->to_client, &key, 1);
+        flush(&c->to_client, c->out.fd);
+}
+
+/* Keys that mean a signal inside of a sandbox do not reach the pty: its line discipline comes to them some time later,
+ * and would throw away what the process has written when it got the signal. What else it does with them is done here. */
+static void take_signals(struct console *c, size_t i)
+{
+        struct buf *b = &c->to_master;
+        struct termios t;
+
+        if (!c->on_signal || i == buf_len(b) || tcgetattr(c->master.fd, &t) < 0)
+                return;
+        while (i < buf_len(b)) {
+                uint8_t *typed = b->data + b->start + i, key = *typed;
+                int signal = signal_of_key(&t, key);
+
+                if (!signal || !c->on_signal(c->signal_data, signal)) {
+                        i++;
+                        continue;
+                }
+                if (t.c_lflag & NOFLSH) {
+                        memmove(typed, typed + 1, buf_len(b) - i - 1);
+                        b->end--;
+                } else { /* what was typed before is not for anybody any more */
+                        buf_consume(b, i + 1);
+                        tcflush(c->master.fd, TCOFLUSH);
+                        i = 0;
+                }
+                echo_key(c, &t, key);
+        }
 }
 
 static void copy_in(struct console *c)
 {
-        static const int signals[] = { SIGINT, SIGQUIT, SIGTSTP };
         size_t before = buf_len(&c->to_master);
         int r = fill(&c->to_master, c->in.fd);
-        unsigned typed = typed_signals(c, buf_len(&c->to_master) - before);
 
+        take_signals(c, before);
         flush(&c->to_master, c->master.fd);
-        for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-                if (typed & (1U << i))
-                        c->on_signal(c->signal_data, signals[i]);
         /* a plain file was read to its end; or CloseIO was called, and this was all that the FIFO held */
         if ((r < 0 && r != -ENOMEM) || (r == 0 && c->closing_stdin)) {
                 end_close(&c->in);

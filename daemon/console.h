@@ -42,8 +42,9 @@ void console_on_change(struct console *c, console_fn fn, void *data);
 /* Makes a pty here, instead of the runtime: its master is the console's, the slave is returned: or -errno. */
 int console_make_terminal(struct console *c);
 /* fn is called when a key is typed that means a signal to the terminal as it is set now: SIGINT, SIGQUIT or SIGTSTP.
- * For a terminal whose foreground group the kernel does not know, since it is inside of a sandbox. */
-typedef void (*console_signal_fn)(void *data, int signal);
+ * For a terminal whose foreground group the kernel does not know, since it is inside of a sandbox: then fn sends the
+ * signal and returns true, and the pty does not get the key. */
+typedef bool (*console_signal_fn)(void *data, int signal);
 void console_on_signal(struct console *c, console_signal_fn fn, void *data);
 int console_resize(struct console *c, uint32_t width, uint32_t height); /* remembered until the master is there */
 void console_close_stdin(struct console *c);

@@ -195,11 +195,11 @@ struct op *op_free(struct op *op)
 
 /* --- processes that only their sandbox knows --- */
 
-static void typed_signal(struct stdio *s, int signal)
+static bool typed_signal(struct stdio *s, int signal)
 {
         struct process *p = container_of(s, struct process, stdio);
 
-        p->container->runtime->driver->terminal_signal(p, signal);
+        return p->container->runtime->driver->terminal_signal(p, signal);
 }
 
 void process_watch_terminal(struct process *p)

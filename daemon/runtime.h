@@ -86,8 +86,9 @@ struct runtime_driver {
         void (*await)(struct container *c);
         /* May be NULL. Its init has ended: what can only end with it does. */
         void (*ended)(struct container *c);
-        /* To the foreground group of its terminal, where that is not the kernel's affair. NULL: it always is. */
-        void (*terminal_signal)(struct process *p, int signal);
+        /* To the foreground group of its terminal, where that is not the kernel's affair (false: it is). NULL: it
+         * always is. */
+        bool (*terminal_signal)(struct process *p, int signal);
         /* Of processes that only their sandbox knows (in_sandbox); NULL: there are none. */
         bool (*adopt)(struct process *p);         /* waits for its end or its start again; false: nothing will come */
         int (*control_fd)(const struct process *p); /* the descriptor to be kept; -1 */

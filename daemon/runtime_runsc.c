@@ -378,16 +378,17 @@ static void signal_sent(struct op *op, const struct error *err)
 
 /* The terminal of a sandbox's own process is known to the kernel: runsc gives it to the sandbox, which passes on what
  * it gets. Nobody has those of other processes. */
-static void runsc_terminal_signal(struct process *p, int signal)
+static bool runsc_terminal_signal(struct process *p, int signal)
 {
         struct op *op;
 
         if (!p->in_sandbox || p->ended || !p->pid)
-                return;
+                return false;
         op = op_new(p->container, OP_KILL, p, signal_sent);
         op->signal = signal;
         op->foreground = true;
         op_start(op);
+        return true;
 }
 
 const struct runtime_driver runtime_runsc = {

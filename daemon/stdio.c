@@ -96,14 +96,14 @@ static void tell_changed(void *data)
                 s->on_change(s);
 }
 
-static void tell_signal(void *data, int signal)
+static bool tell_signal(void *data, int signal)
 {
         struct stdio *s = data;
 
-        s->on_signal(s, signal);
+        return s->on_signal(s, signal);
 }
 
-void stdio_on_signal(struct stdio *s, void (*fn)(struct stdio *s, int signal))
+void stdio_on_signal(struct stdio *s, bool (*fn)(struct stdio *s, int signal))
 {
         s->on_signal = fn;
         if (s->console)

@@ -51,7 +51,7 @@ struct stdio {
         stdio_ready_fn on_ready;
         stdio_drained_fn on_drained; /* may be NULL; set by the owner after stdio_init */
         stdio_drained_fn on_change;  /* the same: one of its descriptors has come or gone by itself */
-        void (*on_signal)(struct stdio *s, int signal);
+        bool (*on_signal)(struct stdio *s, int signal);
         struct deferred later;
         struct error error;
         bool closed_stdin, ended;
@@ -76,7 +76,7 @@ int stdio_fd(const struct stdio *s, enum stdio_end end); /* borrowed; -1 */
 
 void stdio_close_stdin(struct stdio *s); /* CloseIO: idempotent */
 /* fn is called when a key is typed that means a signal to the terminal (console_on_signal). */
-void stdio_on_signal(struct stdio *s, void (*fn)(struct stdio *s, int signal));
+void stdio_on_signal(struct stdio *s, bool (*fn)(struct stdio *s, int signal));
 /* A terminal of ours, instead of one that the runtime makes: its slave, or -errno. */
 int stdio_make_terminal(struct stdio *s);
 int stdio_resize(struct stdio *s, uint32_t width, uint32_t height); /* 0 (also without a terminal) or -errno */

@@ -520,6 +520,38 @@ static void test_resize(void **state)
         assert_int_equal(size.ws_row, 25);
 }
 
+static int signalled_slave;
+
+/* Plays a sandbox: the process in the foreground gets the signal, and its shell tells so at once. */
+static bool signalled(void *data, int signal)
+{
+        assert_ptr_equal(data, &signalled_slave);
+        assert_int_equal(signal, SIGTSTP);
+        assert_int_equal(write(signalled_slave, "Stopped\n", 8), 8);
+        return true;
+}
+
+/* A key that is a signal inside of a sandbox: what is typed before it is thrown away, what is written after it is not. */
+static void test_signal_key(void **state)
+{
+        struct test *t = *state;
+        char line[16] = "";
+
+        attach(t);
+        signalled_slave = console_make_terminal(t->console);
+        assert_true(signalled_slave >= 0);
+        console_on_signal(t->console, signalled, &signalled_slave);
+        for (int i = 0; i < 20; i++) {
+                client_write(t, "gone\032stays\n");
+                expect_read(t, "^ZStopped\r\nstays\r\n");
+                assert_int_equal(read(signalled_slave, line, sizeof(line)), 6);
+                assert_memory_equal(line, "stays\n", 6);
+        }
+        signalled_slave = fd_close(signalled_slave);
+        console_drain(t->console, on_drained, t);
+        rig_wait(&t->rig, t->n_drained);
+}
+
 /* CloseIO: what is in the FIFO goes to the process, then nobody can open it for writing any more. */
 static void test_close_stdin(void **state)
 {
@@ -599,6 +631,7 @@ int main(void)
                 CASE(test_no_output),
                 CASE(test_hang_up),
                 CASE(test_resize),
+                CASE(test_signal_key),
                 CASE(test_close_stdin),
                 CASE(test_nonsense),
                 CASE(test_no_leak),
