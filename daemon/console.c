@@ -202,8 +202,8 @@ static void echo_key(struct console *c, const struct termios *t, uint8_t key)
         flush(&c->to_client, c->out.fd);
 }
 
-/* Keys that mean a signal inside of a sandbox do not reach the pty: its line discipline comes to them some time later,
- * and would throw away what the process has written when it got the signal. What else it does with them is done here. */
+/* Keys that mean a signal inside of a sandbox do not reach the pty: its line discipline comes to them later, and would
+ * throw away what the process has written when it got the signal. What else it does with them is done here. */
 static void take_signals(struct console *c, size_t i)
 {
         struct buf *b = &c->to_master;

@@ -531,7 +531,7 @@ static bool signalled(void *data, int signal)
         return true;
 }
 
-/* A key that is a signal inside of a sandbox: what is typed before it is thrown away, what is written after it is not. */
+/* A key that is a signal in a sandbox: what is typed before it is thrown away, what is written after it is not. */
 static void test_signal_key(void **state)
 {
         struct test *t = *state;
