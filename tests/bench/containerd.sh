@@ -4,7 +4,7 @@
 
 : "${top_srcdir:=.}" "${top_builddir:=.}"
 . "$top_srcdir/tests/e2e/image.sh"
-for program in containerd ctr runc jq busybox; do
+for program in containerd ctr runc gojq busybox; do
         command -v "$program" >/dev/null || { echo "$program is not installed: run tools/install-deps" >&2; exit 1; }
 done
 dir=$(mktemp -d /tmp/sbx-image.XXXXXX)

@@ -96,7 +96,7 @@ bundle() {
         local b=$dir/bundles/$1
         mkdir -p "$b"
         "$build/sandboxctl" spec --id "$1" --rootfs "$dir/rootfs" --read-only -- "${@:2}" |
-                jq --arg cg "/sandboxd-bench-$name/$1" '.linux.cgroupsPath = $cg' >"$b/config.json"
+                gojq --arg cg "/sandboxd-bench-$name/$1" '.linux.cgroupsPath = $cg' >"$b/config.json"
 }
 
 bundle true /bin/true

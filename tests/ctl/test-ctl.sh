@@ -28,23 +28,23 @@ kill -0 $fake || { echo "Bail out! no fake daemon"; exit 1; }
 # --- looking ---
 is "$(ctl list -q | xargs)" "web-1 web-2 sandboxed" "list -q" # it waits for the daemon that is starting
 like "$(ctl list)" "*ID*PID*STATUS*RUNTIME*web-1*running*runc*" "list"
-is "$(ctl ls --format json | jq -r '.[].id' | xargs)" "web-1 web-2 sandboxed" "list as JSON"
-is "$(ctl list -A --format json | jq -r '.[].ns' | sort | uniq -c | xargs)" "3 default 1 other" "list -A: all namespaces"
+is "$(ctl ls --format json | gojq -r '.[].id' | xargs)" "web-1 web-2 sandboxed" "list as JSON"
+is "$(ctl list -A --format json | gojq -r '.[].ns' | sort | uniq -c | xargs)" "3 default 1 other" "list -A: all namespaces"
 is "$(ctl -n other list -q)" "far" "--namespace before the verb"
 is "$(ctl list -n other -q)" "far" "--namespace after the verb"
 is "$(ctl list | cat -v | grep -c '\^\[')" 0 "no colours where no terminal is"
-is "$(ctl state --format json web-1 | jq -r '.id + " " + .process.status')" "web-1 running" "state as JSON"
-is "$(ctl inspect sand --format json | jq -r .id)" "sandboxed" "a prefix of an id, an alias of a verb"
+is "$(ctl state --format json web-1 | gojq -r '.id + " " + .process.status')" "web-1 running" "state as JSON"
+is "$(ctl inspect sand --format json | gojq -r .id)" "sandboxed" "a prefix of an id, an alias of a verb"
 out=$(ctl state web 2>&1); is $? 1 "an ambiguous prefix fails"
 like "$out" "*2 containers begin so*web-1*web-2*" "an ambiguous prefix: shows which"
 out=$(ctl state nope 2>&1); is $? 1 "an unknown id fails"
 like "$out" "*nope: there is no such container*sandboxctl list*" "an unknown id: says what to do"
 like "$(ctl ps web-1)" "*UID*PID*PPID*CMD*$fake*fake-sandboxd*" "ps of a container with pids of the host"
 like "$(ctl ps sandboxed)" "*5*7*1*nginx: worker*" "ps of a sandbox with pids of its own"
-is "$(ctl ps --format json sandboxed | jq -c '.[0]|[.pid,.cmd]')" '[7,"nginx: worker"]' "ps as JSON"
+is "$(ctl ps --format json sandboxed | gojq -c '.[0]|[.pid,.cmd]')" '[7,"nginx: worker"]' "ps as JSON"
 like "$(ctl stats --no-stream --interval 20ms web-1)" "*CPU %*web-1*50.0*8.0 MiB / 16.0 MiB*50.0*" "stats: CPU use between two samples"
-is "$(ctl stats --no-stream --format json web-2 | jq -r .memory.usage)" 8388608 "stats as JSON"
-is "$(ctl info --format json | jq -r .version)" fake "info as JSON"
+is "$(ctl stats --no-stream --format json web-2 | gojq -r .memory.usage)" 8388608 "stats as JSON"
+is "$(ctl info --format json | gojq -r .version)" fake "info as JSON"
 like "$(ctl info)" "*runc (default)*runsc*not there*" "info"
 
 # --- acting ---
@@ -54,7 +54,7 @@ ctl kill -s NOPE web-1 2>/dev/null; is $? 1 "kill: an unknown signal"
 ctl pause web-1 && ctl unpause web-1 && ctl resume web-1
 is "$(grep -E '^(pause|resume)' "$dir/asked" | xargs)" "pause web-1 resume web-1 resume web-1" "pause, resume, unpause"
 ctl update web-1 --memory 16M --cpus 0.5 --pids-limit 7 --cpu-shares 512
-is "$(sed -n '/^update/,$p' "$dir/asked" | sed 's/^update web-1 //' | jq -c .)" \
+is "$(sed -n '/^update/,$p' "$dir/asked" | sed 's/^update web-1 //' | gojq -c .)" \
         '{"memory":{"limit":16777216},"cpu":{"period":100000,"quota":50000,"shares":512},"pids":{"limit":7}}' "update: resources"
 ctl update web-1 2>/dev/null; is $? 1 "update without a limit"
 out=$(echo '{"a":' | ctl update web-1 --resources - 2>&1); is $? 1 "update: bad JSON"
@@ -125,10 +125,10 @@ ctl kill --exec tool -s KILL box; is "$(tail -1 "$dir/asked")" "kill box/tool 9"
 ctl delete -f box
 
 # --- events ---
-is "$(ctl events --format json get-lost | jq -r .kind | xargs)" "create start exit" "events of one container"
-is "$(ctl events --since 2 --limit 1 --format json | jq .seq)" 2 "events --since --limit"
+is "$(ctl events --format json get-lost | gojq -r .kind | xargs)" "create start exit" "events of one container"
+is "$(ctl events --since 2 --limit 1 --format json | gojq .seq)" 2 "events --since --limit"
 like "$(ctl events get-lost)" "*exit default/get-lost status 7*" "events as text"
-timeout 30 "$top_builddir/sandboxctl" events -f --since 1 --limit 3 --format json | jq -s length >"$dir/n"
+timeout 30 "$top_builddir/sandboxctl" events -f --since 1 --limit 3 --format json | gojq -s length >"$dir/n"
 is "$(cat "$dir/n")" 3 "events --follow --limit"
 
 is "$(ls -A "$dir/bundles" | wc -l)" "$(ls -A "$dir/bundles" | grep -c -v '^\.io')" "no FIFOs are left"

@@ -5,7 +5,7 @@ set -u
 shopt -s extglob
 . "$top_srcdir/tests/tap.sh"
 
-for need in runc jq busybox script; do
+for need in runc gojq busybox script; do
         command -v $need >/dev/null || { echo "1..0 # SKIP no $need"; exit 0; }
 done
 [ "$(id -u)" = 0 ] || { echo "1..0 # SKIP needs root"; exit 0; }
@@ -60,10 +60,10 @@ ctl exec stays no-such-command 2>/dev/null; is $? 127 "exec: no such command"
 like "$(ctl ps stays)" "*sleep 1000*" "ps"
 is "$(ctl list -q -l tier=web)" stays "list by label"
 is "$(ctl list -q -l tier=db)" "" "list by another label"
-is "$(ctl stats --no-stream --format json stays | jq .memory.limit)" 67108864 "stats: the limit is in force"
-ctl update -m 32M stays; is "$(ctl stats --no-stream --format json stays | jq .memory.limit)" 33554432 "update"
-ctl pause stays && is "$(ctl state --format json stays | jq -r .process.status)" paused "pause"
-ctl resume stays && is "$(ctl state --format json stays | jq -r .process.status)" running "resume"
+is "$(ctl stats --no-stream --format json stays | gojq .memory.limit)" 67108864 "stats: the limit is in force"
+ctl update -m 32M stays; is "$(ctl stats --no-stream --format json stays | gojq .memory.limit)" 33554432 "update"
+ctl pause stays && is "$(ctl state --format json stays | gojq -r .process.status)" paused "pause"
+ctl resume stays && is "$(ctl state --format json stays | gojq -r .process.status)" running "resume"
 ctl delete stays 2>/dev/null; is $? 1 "a running one is not deleted"
 
 # --- a terminal ---
@@ -85,6 +85,6 @@ is "$(ctl exec stays echo still here)" "still here" "and so do the others"
 ctl kill -s KILL stays
 like "$(ctl wait stays 2>/dev/null)" "@(137|255)" "kill, wait" # without a keeper an older kernel does not tell the status of an adopted one
 ctl delete stays; is $? 0 "delete"
-is "$(ctl events --format json stays | jq -r 'select(.exec_id == "" and .kind != "adopted").kind' | xargs)" \
+is "$(ctl events --format json stays | gojq -r 'select(.exec_id == "" and .kind != "adopted").kind' | xargs)" \
         "create start updated paused resumed exit delete" "its events"
 done_testing

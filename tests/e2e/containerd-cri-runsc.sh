@@ -6,7 +6,7 @@
 . "$top_srcdir/tests/e2e/cri-cases.sh"
 
 sandbox_pids() { # of the containers that live, each once
-        rpc list '{"all_owners": true}' | jq '.containers[] | select(.process.status == "running") | .process.pid' | sort -u
+        rpc list '{"all_owners": true}' | gojq '.containers[] | select(.process.status == "running") | .process.pid' | sort -u
 }
 
 one_sandbox() {
@@ -25,7 +25,7 @@ the_death_of_the_sandbox() {
         is "$(how_ended first)" "137 Error" "the first one of a sandbox is killed"
         is "$(status second .state)" CONTAINER_RUNNING "and the next one lives on"
         remove_container first
-        kill -KILL "$(rpc list '{"all_owners": true}' | jq '.containers[] | select(.id == "'"${pods[other]}"'") | .process.pid')"
+        kill -KILL "$(rpc list '{"all_owners": true}' | gojq '.containers[] | select(.id == "'"${pods[other]}"'") | .process.pid')"
         is "$(how_ended second) $(how_ended third)" "137 Error 137 Error" "the death of the sandbox is the end of all in it"
         eventually pod_is other SANDBOX_NOTREADY
         ok $? "and of the pod"

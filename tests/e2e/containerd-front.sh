@@ -10,7 +10,7 @@
 bin=$(cd "$top_builddir" && pwd)
 need "$bin/sandboxd" "$bin/sandboxd-keeper" "$bin/containerd-shim-sandboxd-v1" "$bin/sandboxctl"
 [ "$(id -u)" = 0 ] || skip_all "not root"
-for program in containerd ctr busybox runc jq; do
+for program in containerd ctr busybox runc gojq; do
         command -v $program >/dev/null || skip_all "$program is not installed"
 done
 
@@ -35,7 +35,7 @@ has_status() { # ID STATUS
 front_pid() { # of the one front, which runs
         local pid
 
-        pid=$(jq -r '.fronts[0].pid // 0' "$dir"/root/outbox/* 2>/dev/null)
+        pid=$(gojq -r '.fronts[0].pid // 0' "$dir"/root/outbox/* 2>/dev/null)
         [ "${pid:-0}" -gt 0 ] && grep -qz "^$SANDBOXD_SOCKET\$" "/proc/$pid/cmdline" 2>/dev/null && echo "$pid"
 }
 kill_front() { # and waits for the next
@@ -56,7 +56,7 @@ no_front() {
         [ -z "$(front_pid)" ]
 }
 sandboxd_pid() {
-        sandboxctl info --format json 2>/dev/null | jq -r .pid
+        sandboxctl info --format json 2>/dev/null | gojq -r .pid
 }
 sandboxd_answers() { # NOT-THIS-PID
         local pid

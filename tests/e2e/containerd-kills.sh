@@ -62,7 +62,7 @@ kill_sandboxd() { # at random moments, as long as there are workers
 }
 
 exits_of() { # ID: the statuses of its init's exit events
-        sed -n 's,.* /tasks/exit {,{,p' "$T/events" | jq -r --arg id "$1" 'select(.container_id == $id and .id == $id) | .exit_status // 0' |
+        sed -n 's,.* /tasks/exit {,{,p' "$T/events" | gojq -r --arg id "$1" 'select(.container_id == $id and .id == $id) | .exit_status // 0' |
                 sort -u | paste -sd' '
 }
 

@@ -8,7 +8,7 @@
 bin=$(cd "$top_builddir" && pwd)
 need "$bin/sandboxd" "$bin/sandboxd-keeper" "$bin/containerd-shim-sandboxd-v1" "$bin/sandboxctl"
 [ "$(id -u)" = 0 ] || skip_all "not root"
-for program in containerd ctr busybox runc jq; do
+for program in containerd ctr busybox runc gojq; do
         command -v $program > /dev/null || skip_all "$program is not installed"
 done
 
@@ -52,7 +52,7 @@ start_sandboxd() {
 }
 
 front_pids() {
-        jq -r '.fronts[].pid' "$dir"/root/outbox/* 2> /dev/null
+        gojq -r '.fronts[].pid' "$dir"/root/outbox/* 2> /dev/null
 }
 
 clean() {
@@ -181,7 +181,7 @@ address=$(start < /dev/null)
 like "$address" "unix://$dir/root/front/*" "start prints an address"
 is "$(cat "$dir/bundle/address")" "$address" "and leaves it in the bundle"
 is "$( (field 1 containerd.runc.v1.Options; field 2 abc) | start)" "$address" "with options on its input, the same"
-is "$( (field 1 box1; field 2 test; field 6 "$dir/cd.sock") | start | jq -c .)" \
+is "$( (field 1 box1; field 2 test; field 6 "$dir/cd.sock") | start | gojq -c .)" \
         "{\"version\":3,\"address\":\"$address\",\"protocol\":\"ttrpc\"}" "with BootstrapParams, JSON"
 other=$(start other < /dev/null)
 [ "$other" != "$address" ] && [ -S "${other#unix://}" ]
@@ -283,7 +283,7 @@ ok $? "containerd runs again"
 is "$(status_of stays)" RUNNING "the other one runs on"
 out=$(timeout 30 $ctr task exec --exec-id after stays echo still here < /dev/null 2>&1)
 is "$out" "still here" "and takes an exec"
-eventually eval "[ -z \"\$(jq -r 'select(.cursor < $(sandboxctl info --format json | jq .event_seq)) | .owner' $dir/root/outbox/*)\" ]"
+eventually eval "[ -z \"\$(gojq -r 'select(.cursor < $(sandboxctl info --format json | gojq .event_seq)) | .owner' $dir/root/outbox/*)\" ]"
 ok $? "what happened meanwhile was told to containerd"
 remove stays
 eventually is_gone stays
@@ -332,7 +332,7 @@ remove lucky
 run -d "$image" orphan sleep 1000 > /dev/null
 pid=$($ctr task ls | awk '$1 == "orphan" { print $2 }')
 stop "$keeper_pid" KILL
-kill -9 "$(jq -r .pid <<< "$(sandboxctl info --format json 2> /dev/null)")" 2> /dev/null
+kill -9 "$(gojq -r .pid <<< "$(sandboxctl info --format json 2> /dev/null)")" 2> /dev/null
 keeper_pid=
 eventually eval '! sandboxctl info > /dev/null 2>&1'
 bundle=$dir/cd-state/io.containerd.runtime.v2.task/test/orphan

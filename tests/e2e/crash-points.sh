@@ -62,7 +62,7 @@ log_is_right() {
 }
 
 no_container() {
-        [ "$(rpc list '{"all_owners": true}' | jq '.containers | length')" = 0 ]
+        [ "$(rpc list '{"all_owners": true}' | gojq '.containers | length')" = 0 ]
 }
 
 no_descriptor() { # is anything stored of a process that has gone?
@@ -84,7 +84,7 @@ try() { # NAME N
         if [ $r != 0 ]; then
                 ok 1 "killed at $1, time $2: step $r"
                 note <"$T/said"
-                rpc events.read "{\"since\": $((MARK + 1))}" | jq -c '.events[]? | [.kind, .exec_id, .exit_status, .message]' | note
+                rpc events.read "{\"since\": $((MARK + 1))}" | gojq -c '.events[]? | [.kind, .exec_id, .exit_status, .message]' | note
                 sweep
         fi
         rm -rf "${T:?}/b/$ID"

@@ -19,7 +19,7 @@ the_pod() {
 }
 
 sandboxd_has() { # FILTER: how many containers for which it is true
-        rpc list '{"all_owners": true}' | jq '[.containers[]? | select('"$1"')] | length'
+        rpc list '{"all_owners": true}' | gojq '[.containers[]? | select('"$1"')] | length'
 }
 
 the_execs() {

@@ -81,14 +81,14 @@ stop_containerd() { # [SIGNAL]
 
 # The answer is kept for `answer`; true if it is no error.
 cri() { # METHOD [JSON]
-        printf '%s %s\n' "$1" "$(jq -c . <<<"${2:-{\}}")" >&"$cri_in"
+        printf '%s %s\n' "$1" "$(gojq -c . <<<"${2:-{\}}")" >&"$cri_in"
         IFS= read -r -t 120 -u "$cri_out" REPLY
         printf '%s\n' "$REPLY" >"$T/answer"
         [[ $REPLY != '{"error": '* ]]
 }
 
 answer() { # FILTER
-        jq -r "$1" "$T/answer"
+        gojq -r "$1" "$T/answer"
 }
 
 cri_must() { # METHOD [JSON]
@@ -100,7 +100,7 @@ cri_must() { # METHOD [JSON]
 
 # A pod in the host's network, whose containers share nothing more than they must.
 pod() { # NAME [JSON to be merged into its configuration]
-        configs[$1]=$(jq -nc --arg name "$1" --arg ns "$NS" --arg log "$T/logs/$1" --arg parent "$PARENT" '{
+        configs[$1]=$(gojq -nc --arg name "$1" --arg ns "$NS" --arg log "$T/logs/$1" --arg parent "$PARENT" '{
                 metadata: {name: $name, uid: ($ns + $name), namespace: $ns}, log_directory: $log,
                 linux: {cgroup_parent: $parent, security_context: {namespace_options: {network: "NODE", pid: "CONTAINER"}}}
         } * ('"${2:-{\}}"')')
@@ -112,7 +112,7 @@ pod() { # NAME [JSON to be merged into its configuration]
 create_container() { # POD NAME JSON-to-be-merged ARG...
         local pod=$1 name=$2 config
 
-        config=$(jq -nc --arg name "$name" --arg image "$IMAGE" '{metadata: {name: $name}, image: {image: $image},
+        config=$(gojq -nc --arg name "$name" --arg image "$IMAGE" '{metadata: {name: $name}, image: {image: $image},
                 command: $ARGS.positional, log_path: ($name + ".log"), linux: {security_context: {namespace_options: {network: "NODE", pid: "CONTAINER"}}}} * ('"${3:-{\}}"')' --args -- "${@:4}")
         cri_must CreateContainer '{"pod_sandbox_id": "'"${pods[$pod]}"'", "config": '"$config"', "sandbox_config": '"${configs[$pod]}"'}' || return
         ids[$name]=$(answer .container_id)
@@ -143,7 +143,7 @@ how_ended() { # NAME
 exec_sync() { # NAME TIMEOUT ARG...
         local params
 
-        params=$(jq -nc --arg id "${ids[$1]}" --argjson timeout "$2" '{container_id: $id, timeout: $timeout, cmd: $ARGS.positional}' --args -- "${@:3}")
+        params=$(gojq -nc --arg id "${ids[$1]}" --argjson timeout "$2" '{container_id: $id, timeout: $timeout, cmd: $ARGS.positional}' --args -- "${@:3}")
         exec_code='' exec_out='' exec_err=''
         cri ExecSync "$params" || return
         exec_code=$(answer .exit_code) exec_out=$(answer '.stdout | @base64d') exec_err=$(answer '.stderr | @base64d')
@@ -170,7 +170,7 @@ log_has() { # POD NAME STREAM TEXT: a line of its log, as kubelet reads it
 # --- what is left ---
 
 front_pids() {
-        jq -r '.fronts[].pid' "$ROOT"/outbox/* 2>/dev/null
+        gojq -r '.fronts[].pid' "$ROOT"/outbox/* 2>/dev/null
 }
 
 # As in lib.sh, but for containerd's fronts, runsc's namespace and the pods' parent, which stay.
@@ -213,7 +213,7 @@ cri_cleanup() {
 
 cri_start() { # RUNTIME
         RUNTIME=$1 RUNTIMES=$1
-        for program in containerd ctr jq protoc-c "$RUNTIME"; do
+        for program in containerd ctr gojq protoc-c "$RUNTIME"; do
                 command -v "$program" >/dev/null || { echo "Bail out! $program is not installed: run tools/install-deps"; exit 99; }
         done
         /usr/bin/python3 -c 'import grpc' 2>/dev/null || { echo "Bail out! python3-grpcio is not installed: run tools/install-deps"; exit 99; }

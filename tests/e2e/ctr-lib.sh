@@ -109,7 +109,7 @@ ctr_start() { # [DIRECTORY OF containerd AND ctr]
         local program
 
         containerd_dir=${1:-$(dirname "$(command -v containerd)")}
-        for program in "$containerd_dir/containerd" "$containerd_dir/ctr" jq runc; do
+        for program in "$containerd_dir/containerd" "$containerd_dir/ctr" gojq runc; do
                 command -v "$program" >/dev/null || { echo "Bail out! $program is not installed: run tools/install-deps"; exit 99; }
         done
         e2e_start

@@ -56,12 +56,12 @@ twice_at_once() {
         local pid
 
         sleeper
-        rpc delete "$(jq -nc --arg ns "$NS" --arg id "$ID" '{ns: $ns, id: $id, force: true}')" >"$T/out/second" &
+        rpc delete "$(gojq -nc --arg ns "$NS" --arg id "$ID" '{ns: $ns, id: $id, force: true}')" >"$T/out/second" &
         pid=$!
         call delete '{force: true}'
         wait "$pid"
         like "$(last; cat "$T/out/second")" '*"exit_status":137*' "two at once: at least one is answered with the end"
-        like "$(field .reason)$(jq -r '.reason // ""' "$T/out/second")" "@(|not-found|wrong-state)" "and the other one is told the same, or why not"
+        like "$(field .reason)$(gojq -r '.reason // ""' "$T/out/second")" "@(|not-found|wrong-state)" "and the other one is told the same, or why not"
         rm -f "$T/out/second"
 }
 

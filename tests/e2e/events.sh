@@ -5,7 +5,7 @@
 . "$top_srcdir/tests/e2e/lib.sh"
 
 numbers() { # of all events since the mark
-        rpc events.read "{\"since\": $((MARK + 1))}" | jq -r '.events[].seq'
+        rpc events.read "{\"since\": $((MARK + 1))}" | gojq -r '.events[].seq'
 }
 
 no_gaps() {
@@ -16,7 +16,7 @@ no_gaps() {
         must delete
         first=$(numbers | head -n 1)
         is "$(numbers | paste -sd' ')" "$(seq "$first" "$(info .event_seq)" | paste -sd' ')" "the numbers have no gap"
-        is "$(rpc events.read "{\"since\": $((MARK + 1))}" | jq '[.events[].time] | . == sort')" true "the times are in order"
+        is "$(rpc events.read "{\"since\": $((MARK + 1))}" | gojq '[.events[].time] | . == sort')" true "the times are in order"
 }
 
 details() {
@@ -24,14 +24,14 @@ details() {
         call wait
         must delete
         await_event create
-        is "$(jq -r .bundle <<<"$EVENT")" "$BUNDLE" "create: the bundle"
-        is "$(jq -r .stdout_path <<<"$EVENT")" "file://$T/out/$ID" "create: where its output goes"
+        is "$(gojq -r .bundle <<<"$EVENT")" "$BUNDLE" "create: the bundle"
+        is "$(gojq -r .stdout_path <<<"$EVENT")" "file://$T/out/$ID" "create: where its output goes"
         await_event start
-        like "$(jq -r .pid <<<"$EVENT")" "[1-9]*" "start: the pid"
+        like "$(gojq -r .pid <<<"$EVENT")" "[1-9]*" "start: the pid"
         await_event exit
-        is "$(jq -r '[.exit_known, .exit_status] | @csv' <<<"$EVENT")" "true,17" "exit: the status"
-        like "$(jq -r .message <<<"$EVENT")" "*17*" "exit: in words"
-        like "$(jq -r .exited_at <<<"$EVENT")" "[1-9]*" "exit: when"
+        is "$(gojq -r '[.exit_known, .exit_status] | @csv' <<<"$EVENT")" "true,17" "exit: the status"
+        like "$(gojq -r .message <<<"$EVENT")" "*17*" "exit: in words"
+        like "$(gojq -r .exited_at <<<"$EVENT")" "[1-9]*" "exit: when"
 }
 
 read_in_parts() {
@@ -43,9 +43,9 @@ read_in_parts() {
         since=$((MARK + 1))
         while :; do
                 answer=$(rpc events.read "{\"since\": $since, \"max\": 2, \"ns\": \"$NS\", \"id\": \"$ID\"}")
-                mapfile -t -O ${#seen[@]} seen < <(jq -r '.events[]?.kind' <<<"$answer")
-                since=$(jq -r .next <<<"$answer")
-                [ "$since" -le "$(jq -r .newest <<<"$answer")" ] || break
+                mapfile -t -O ${#seen[@]} seen < <(gojq -r '.events[]?.kind' <<<"$answer")
+                since=$(gojq -r .next <<<"$answer")
+                [ "$since" -le "$(gojq -r .newest <<<"$answer")" ] || break
         done
         is "${seen[*]}" "create start exit delete" "two at a time"
 }
@@ -60,9 +60,9 @@ waited_for() {
         bundle . true
         create
         wait "$reader"
-        is "$(jq -r '.events[0].kind' "$T/out/answer")" create "who waits is told of the next one"
+        is "$(gojq -r '.events[0].kind' "$T/out/answer")" create "who waits is told of the next one"
         must delete
-        is "$(rpc events.read "{\"since\": 1000000, \"timeout_ms\": 10}" | jq '.events // [] | length')" 0 "nobody waits for longer than asked for"
+        is "$(rpc events.read "{\"since\": 1000000, \"timeout_ms\": 10}" | gojq '.events // [] | length')" 0 "nobody waits for longer than asked for"
         rm -f "$T/out/answer"
 }
 
@@ -80,7 +80,7 @@ followed() {
         must delete
         wait "$reader"
         is "$(awk '{ print $3 }' "$T/out/events" | paste -sd' ')" "create start exit delete" "sandboxctl events --follow"
-        is "$(sbx events --format json --since "$((MARK + 1))" "$ID" | jq -r .kind | paste -sd' ')" "create start exit delete" "sandboxctl events as JSON"
+        is "$(sbx events --format json --since "$((MARK + 1))" "$ID" | gojq -r .kind | paste -sd' ')" "create start exit delete" "sandboxctl events as JSON"
         rm -f "$T/out/events"
 }
 
@@ -88,9 +88,9 @@ filtered() {
         run true
         call wait
         must delete
-        is "$(rpc events.read "{\"since\": $((MARK + 1)), \"ns\": \"nobody\"}" | jq '.events // [] | length')" 0 "by namespace"
-        is "$(rpc events.read "{\"since\": $((MARK + 1)), \"only_owner\": true, \"owner\": \"nobody\"}" | jq '.events // [] | length')" 0 "by owner"
-        is "$(rpc events.read "{\"since\": $((MARK + 1)), \"only_owner\": true, \"owner\": \"\", \"id\": \"$ID\"}" | jq '.events // [] | length')" 4 "by owner and id"
+        is "$(rpc events.read "{\"since\": $((MARK + 1)), \"ns\": \"nobody\"}" | gojq '.events // [] | length')" 0 "by namespace"
+        is "$(rpc events.read "{\"since\": $((MARK + 1)), \"only_owner\": true, \"owner\": \"nobody\"}" | gojq '.events // [] | length')" 0 "by owner"
+        is "$(rpc events.read "{\"since\": $((MARK + 1)), \"only_owner\": true, \"owner\": \"\", \"id\": \"$ID\"}" | gojq '.events // [] | length')" 4 "by owner and id"
 }
 
 

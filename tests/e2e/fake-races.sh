@@ -84,7 +84,7 @@ removed_during_update() {
         eventually test -e "$T/vol/began"
         kill_and_remove
         wait "$updating"
-        is "$(jq -r .reason "$T/update")" cancelled "the update is given up"
+        is "$(gojq -r .reason "$T/update")" cancelled "the update is given up"
         rm -f "$T/vol/began" "$T/update"
 }
 
@@ -114,7 +114,7 @@ removed_during_exec() {
         held
         must delete '{force: true}'
         wait "$exec"
-        like "$(jq -r .reason "$T/last.exec")" "@(not-found|cancelled|runtime-timeout)" "who started the exec is told"
+        like "$(gojq -r .reason "$T/last.exec")" "@(not-found|cancelled|runtime-timeout)" "who started the exec is told"
         rm -f "$T/last.exec"
         eventually is_gone
         ok $? "a container is removed while an exec is being started"

@@ -7,7 +7,7 @@
 N=40
 
 created() {
-        rpc list "{\"ns\": \"$NS\", \"id_prefix\": \"storm\"}" | jq '[.containers[]? | select(.process.status == "created")] | length'
+        rpc list "{\"ns\": \"$NS\", \"id_prefix\": \"storm\"}" | gojq '[.containers[]? | select(.process.status == "created")] | length'
 }
 
 queued() {

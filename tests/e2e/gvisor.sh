@@ -132,7 +132,7 @@ over_a_restart() {
 
 # Asked by runsc itself, since there is no daemon: one sleeping loop is left of two (and init).
 gone_from_sandbox() {
-        [ "$(nsenter --net="$ROOT/netns/runsc" "${E2E_RUNSC:-runsc}" --root "$(echo "$ROOT"/runtime/runsc/*)" ps --format json "$ID" 2>/dev/null | jq 'length')" -le 3 ]
+        [ "$(nsenter --net="$ROOT/netns/runsc" "${E2E_RUNSC:-runsc}" --root "$(echo "$ROOT"/runtime/runsc/*)" ps --format json "$ID" 2>/dev/null | gojq 'length')" -le 3 ]
 }
 
 # kill -9 of the daemon at many instants of a start: the exec has run once, and its status is told.

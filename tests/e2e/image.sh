@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# An image as containerd imports it, made of a directory. Needs jq.
+# An image as containerd imports it, made of a directory. Needs gojq.
 
 # Writes an OCI archive: one layer, which is ROOTFS, and the command that a container runs if it says nothing else.
 oci_image() { # ROOTFS NAME ARCHIVE COMMAND...
@@ -20,14 +20,14 @@ oci_image() { # ROOTFS NAME ARCHIVE COMMAND...
                 stat -c %s "$work/blobs/sha256/${1#sha256:}"
         }
         layer=$(tar -C "$rootfs" -c . | blob)
-        config=$(jq -nc --arg layer "$layer" '{architecture: "amd64", os: "linux", rootfs: {type: "layers", diff_ids: [$layer]},
+        config=$(gojq -nc --arg layer "$layer" '{architecture: "amd64", os: "linux", rootfs: {type: "layers", diff_ids: [$layer]},
                 config: {Env: ["PATH=/bin"], Cmd: $ARGS.positional}}' --args -- "$@" | blob)
-        manifest=$(jq -nc --arg layer "$layer" --arg config "$config" --argjson layer_size "$(size "$layer")" \
+        manifest=$(gojq -nc --arg layer "$layer" --arg config "$config" --argjson layer_size "$(size "$layer")" \
                 --argjson config_size "$(size "$config")" '{schemaVersion: 2,
                 config: {mediaType: "application/vnd.oci.image.config.v1+json", digest: $config, size: $config_size},
                 layers: [{mediaType: "application/vnd.oci.image.layer.v1.tar", digest: $layer, size: $layer_size}]}' | blob)
         echo '{"imageLayoutVersion": "1.0.0"}' >"$work/oci-layout"
-        jq -nc --arg manifest "$manifest" --argjson size "$(size "$manifest")" --arg name "$name" '{schemaVersion: 2,
+        gojq -nc --arg manifest "$manifest" --argjson size "$(size "$manifest")" --arg name "$name" '{schemaVersion: 2,
                 manifests: [{mediaType: "application/vnd.oci.image.manifest.v1+json", digest: $manifest, size: $size,
                 platform: {architecture: "amd64", os: "linux"},
                 annotations: {"org.opencontainers.image.ref.name": $name, "io.containerd.image.name": $name}}]}' >"$work/index.json"

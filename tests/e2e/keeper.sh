@@ -7,14 +7,14 @@
 another() { # answers another daemon than $1?
         local now
 
-        now=$(rpc info 2>/dev/null | jq -r .pid)
+        now=$(rpc info 2>/dev/null | gojq -r .pid)
         [ -n "$now" ] && [ "$now" != "$1" ]
 }
 
 below() { # is the daemon that answers a child of the present keeper?
         local now
 
-        now=$(rpc info 2>/dev/null | jq -r .pid)
+        now=$(rpc info 2>/dev/null | gojq -r .pid)
         [ -n "$now" ] && [ "$now" = "$(daemon_pid)" ]
 }
 
@@ -136,7 +136,7 @@ newer_record() {
 }
 
 warned() {
-        rpc events.read "{\"since\": $((MARK + 1))}" | jq -e '[.events[] | select(.kind == "warning") | .message | select(contains("newer sandboxd"))] | length > 0' >/dev/null
+        rpc events.read "{\"since\": $((MARK + 1))}" | gojq -e '[.events[] | select(.kind == "warning") | .message | select(contains("newer sandboxd"))] | length > 0' >/dev/null
 }
 
 e2e_start

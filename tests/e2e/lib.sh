@@ -185,7 +185,7 @@ rpc() { # METHOD [JSON]
 call() { # METHOD [JSON with more]
         local params="{\"ns\": \"$NS\", \"id\": \"$ID\"}"
 
-        [ -z "${2-}" ] || params=$(jq -nc "$params + $2") || return 2
+        [ -z "${2-}" ] || params=$(gojq -nc "$params + $2") || return 2
         rpc "$1" "$params" >"${LAST:-$T/last}"
 }
 
@@ -212,11 +212,11 @@ sbx() {
 }
 
 field() { # FILTER of the last answer
-        jq -r "$1 // empty" "${LAST:-$T/last}"
+        gojq -r "$1 // empty" "${LAST:-$T/last}"
 }
 
 info() { # FILTER
-        rpc info | jq -r "$1 // 0"
+        rpc info | gojq -r "$1 // 0"
 }
 
 # --- bundles ---
@@ -228,7 +228,7 @@ bundle() { # FILTER ARG...
         shift
         BUNDLE=$T/b/$ID
         mkdir -p "$BUNDLE"
-        jq -n --arg rootfs "$ROOTFS" --arg vol "$T/vol" --arg cgroup "/sandboxd/$NS/$ID" '
+        gojq -n --arg rootfs "$ROOTFS" --arg vol "$T/vol" --arg cgroup "/sandboxd/$NS/$ID" '
         {
                 ociVersion: "1.0.2",
                 process: {
@@ -296,8 +296,8 @@ add_exec() { # EXEC-ID JSON-with-more ARG...
         local id=$1 more=$2 spec
 
         shift 2
-        spec=$(jq -nc '{args: $ARGS.positional, env: ["PATH=/bin"], cwd: "/", user: {uid: 0, gid: 0}} + ('"${EXEC_SPEC:-{\}}"')' --args -- "$@")
-        call exec '{exec_id: "'"$id"'", spec: {"$bin": '"$(jq -nc --arg s "$spec" '$s')"'}} + ('"${more:-{\}}"')' && call start '{exec_id: "'"$id"'"}'
+        spec=$(gojq -nc '{args: $ARGS.positional, env: ["PATH=/bin"], cwd: "/", user: {uid: 0, gid: 0}} + ('"${EXEC_SPEC:-{\}}"')' --args -- "$@")
+        call exec '{exec_id: "'"$id"'", spec: {"$bin": '"$(gojq -nc --arg s "$spec" '$s')"'}} + ('"${more:-{\}}"')' && call start '{exec_id: "'"$id"'"}'
 }
 
 state() { # FILTER
@@ -337,11 +337,11 @@ mark() {
 }
 
 events() { # events of $ID since the mark, one JSON a line
-        rpc events.read "$(jq -nc --arg ns "$NS" --arg id "$ID" --argjson since $((MARK + 1)) '{ns: $ns, id: $id, since: $since}')" | jq -c '.events[]?'
+        rpc events.read "$(gojq -nc --arg ns "$NS" --arg id "$ID" --argjson since $((MARK + 1)) '{ns: $ns, id: $id, since: $since}')" | gojq -c '.events[]?'
 }
 
 kinds() { # of the events of $ID since the mark, in one line
-        events | jq -r .kind | paste -sd' '
+        events | gojq -r .kind | paste -sd' '
 }
 
 # Waits until an event of the kind has come for $ID, since the mark.
@@ -349,14 +349,14 @@ await_event() { # KIND [FILTER]
         local since=$((MARK + 1)) deadline=$((SECONDS + 60)) answer found
 
         while [ "$SECONDS" -lt "$deadline" ]; do
-                answer=$(rpc events.read "$(jq -nc --arg ns "$NS" --arg id "$ID" --argjson since "$since" \
+                answer=$(rpc events.read "$(gojq -nc --arg ns "$NS" --arg id "$ID" --argjson since "$since" \
                         '{ns: $ns, id: $id, since: $since, timeout_ms: 2000}')") || answer='{}'
-                found=$(jq -c --arg kind "$1" 'first(.events[]? | select(.kind == $kind) | select('"${2:-true}"'))' <<<"$answer")
+                found=$(gojq -c --arg kind "$1" 'first(.events[]? | select(.kind == $kind) | select('"${2:-true}"'))' <<<"$answer")
                 if [ -n "$found" ]; then
                         EVENT=$found
                         return 0
                 fi
-                since=$(jq -r --argjson since "$since" '.next // $since' <<<"$answer")
+                since=$(gojq -r --argjson since "$since" '.next // $since' <<<"$answer")
         done
         echo "# no event $1 of $ID since $MARK" >&2
         return 1
@@ -448,7 +448,7 @@ our_files() {
 leftovers() {
         local fds
 
-        rpc list '{"all_owners": true}' | jq -r '.containers[]? | "container \(.id) \(.detail)"'
+        rpc list '{"all_owners": true}' | gojq -r '.containers[]? | "container \(.id) \(.detail)"'
         our_processes
         diff <(sort <<<"$mounts_before") <(our_mounts | sort) | sed -n 's/^> //p'
         our_cgroups
@@ -467,9 +467,9 @@ nothing_left() {
 sweep() {
         local owner ns id pid
 
-        rpc list '{"all_owners": true}' | jq -r '.containers[]? | [.owner // "-", .ns, .id] | @tsv' | while IFS=$'\t' read -r owner ns id; do
+        rpc list '{"all_owners": true}' | gojq -r '.containers[]? | [.owner // "-", .ns, .id] | @tsv' | while IFS=$'\t' read -r owner ns id; do
                 [ "$owner" != - ] || owner=
-                RPC_TIMEOUT=30 rpc delete "$(jq -nc --arg owner "$owner" --arg ns "$ns" --arg id "$id" \
+                RPC_TIMEOUT=30 rpc delete "$(gojq -nc --arg owner "$owner" --arg ns "$ns" --arg id "$id" \
                         '{owner: $owner, ns: $ns, id: $id, force: true}')" >/dev/null
         done
         our_processes | awk '$1 == "process" && $2 ~ /^[0-9]+$/ { print $2 }' | while read -r pid; do

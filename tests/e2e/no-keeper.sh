@@ -86,7 +86,7 @@ files_of_others() { # what the state directory holds that is no record of ours i
         echo '{"version": 1, "state": ' >"$ROOT/state/_/$NS/broken/meta.json"
         mark=0
         launch
-        is "$(rpc events.read '{"since": 1}' | jq -r '[.events[] | select(.kind == "warning") | .message | select(contains("broken"))] | length > 0')" true \
+        is "$(rpc events.read '{"since": 1}' | gojq -r '[.events[] | select(.kind == "warning") | .message | select(contains("broken"))] | length > 0')" true \
                 "a broken record is told"
         ok "$([ -e "$ROOT/state/_/$NS/broken/meta.json" ]; echo $?)" "and left as it is"
         rm -rf "$ROOT/state/_"

@@ -24,12 +24,12 @@ init_killed() {
         like "$(field .cause)" "*lack of memory*" "in words too"
         is "$(kinds)" "create start oom exit" "the OOM event comes before the exit"
         await_event oom
-        like "$(jq -r .oom.cgroup <<<"$EVENT")" "*/sandboxd/$NS/$ID" "it names the cgroup"
-        is "$(jq -r .oom.limit <<<"$EVENT")" "$(limit)" "and its limit"
-        like "$(jq -r .oom.oom_kill <<<"$EVENT")" "[1-9]*" "and how many were killed"
-        is "$(jq -r '.oom | [.oom_kill_before // 0, .level] | @csv' <<<"$EVENT")" '0,"container"' "none before, and whose limit it was"
-        [ ! -r /dev/kmsg ] || like "$(jq -r '.oom | "\(.victim_pid) \(.victim_name)"' <<<"$EVENT")" "[1-9]* ?*" "and the victim"
-        [ ! -r /proc/pressure/memory ] || like "$(jq -r '.oom.psi[] | select(.kind == "some") | .resource' <<<"$EVENT")" memory "and the pressure"
+        like "$(gojq -r .oom.cgroup <<<"$EVENT")" "*/sandboxd/$NS/$ID" "it names the cgroup"
+        is "$(gojq -r .oom.limit <<<"$EVENT")" "$(limit)" "and its limit"
+        like "$(gojq -r .oom.oom_kill <<<"$EVENT")" "[1-9]*" "and how many were killed"
+        is "$(gojq -r '.oom | [.oom_kill_before // 0, .level] | @csv' <<<"$EVENT")" '0,"container"' "none before, and whose limit it was"
+        [ ! -r /dev/kmsg ] || like "$(gojq -r '.oom | "\(.victim_pid) \(.victim_name)"' <<<"$EVENT")" "[1-9]* ?*" "and the victim"
+        [ ! -r /proc/pressure/memory ] || like "$(gojq -r '.oom.psi[] | select(.kind == "some") | .resource' <<<"$EVENT")" memory "and the pressure"
         is "$(state .oom_killed)" true "state remembers it"
         like "$(sbx state "$ID")" "*lack of memory*" "sandboxctl explains it"
         must delete

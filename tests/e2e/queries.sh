@@ -27,7 +27,7 @@ ps() {
         three
         add_exec e '' sleep 777
         is "$(sbx ps "$ID" | grep -v 'sh -c' | grep -c "$sleeper *$")" "$([ "$RUNTIME" = runsc ] && echo 3 || echo 2)" "the children, with their command"
-        is "$(sbx ps --format json "$ID" | jq -r '[.[] | select(.exec_id == "e")] | length')" 1 "the exec, with its id"
+        is "$(sbx ps --format json "$ID" | gojq -r '[.[] | select(.exec_id == "e")] | length')" 1 "the exec, with its id"
         kill_and_remove
 }
 
@@ -59,9 +59,9 @@ listed() {
         sleeper
         is "$(sbx list -q)" "$ID" "list -q"
         like "$(sbx list)" "*$ID*running*$RUNTIME*" "list"
-        is "$(sbx list --format json | jq -r '.[0].process.status')" running "list as JSON"
+        is "$(sbx list --format json | gojq -r '.[0].process.status')" running "list as JSON"
         like "$(sbx state "$ID")" "*cgroup*/sandboxd/$NS/$ID*" "state"
-        is "$(rpc list "$(jq -nc --arg ns "$NS" '{ns: $ns, id_prefix: "nobody"}')" | jq '.containers // [] | length')" 0 "list by prefix"
+        is "$(rpc list "$(gojq -nc --arg ns "$NS" '{ns: $ns, id_prefix: "nobody"}')" | gojq '.containers // [] | length')" 0 "list by prefix"
         kill_and_remove
 }
 
@@ -111,7 +111,7 @@ unenforced() {
         bundle '.linux.resources.memory = {limit: 134217728}' sleep 1000
         RUNTIME=loose create && must start
         await_event warning
-        like "$(jq -r .message <<<"$EVENT")" "*limit is not in force: memory.*134217728*no cgroup of its own*" "a limit without a cgroup is told of"
+        like "$(gojq -r .message <<<"$EVENT")" "*limit is not in force: memory.*134217728*no cgroup of its own*" "a limit without a cgroup is told of"
         kill_and_remove
 }
 

@@ -7,7 +7,7 @@
 another() {
         local now
 
-        now=$(rpc info 2>/dev/null | jq -r .pid)
+        now=$(rpc info 2>/dev/null | gojq -r .pid)
         [ -n "$now" ] && [ "$now" != "$1" ]
 }
 
@@ -28,7 +28,7 @@ running() {
         like "$(status_of)" "@(41|unknown)" "its end is seen" # without a keeper in between nobody is its parent
         must delete
         is "$(kinds)" "create start adopted exit delete" "events"
-        is "$(rpc events.read "{\"since\": $((MARK + 1))}" | jq -r '.events[] | select(.id == null) | .kind' | paste -sd' ')" \
+        is "$(rpc events.read "{\"since\": $((MARK + 1))}" | gojq -r '.events[] | select(.id == null) | .kind' | paste -sd' ')" \
                 "daemon-stop daemon-start" "the log tells of the restart"
 }
 
@@ -82,12 +82,12 @@ reloaded() {
         kill -HUP "$pid"
         eventually logged "configuration reloaded"
         ok $? "HUP reads the configuration again"
-        is "$(rpc info | jq -r '[.runtimes[].name] | index("more") != null')" true "a new runtime is known"
+        is "$(rpc info | gojq -r '[.runtimes[].name] | index("more") != null')" true "a new runtime is known"
         echo 'nonsense = true' >>"$e2e_config"
         kill -HUP "$pid"
         eventually logged "nonsense"
         ok $? "a wrong file is told, with what is wrong"
-        is "$(rpc info | jq -r .pid)" "$pid" "and the daemon goes on as it was"
+        is "$(rpc info | gojq -r .pid)" "$pid" "and the daemon goes on as it was"
         status_is running
         ok $? "containers run on"
         write_config

@@ -8,7 +8,7 @@
 another() { # answers another daemon than $1?
         local now
 
-        now=$(rpc info 2>/dev/null | jq -r .pid)
+        now=$(rpc info 2>/dev/null | gojq -r .pid)
         [ -n "$now" ] && [ "$now" != "$1" ]
 }
 

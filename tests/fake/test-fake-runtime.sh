@@ -4,7 +4,7 @@
 . "$top_srcdir/tests/tap.sh"
 need "$top_builddir/tests/fake/fake-runtime"
 fake=$top_builddir/tests/fake/fake-runtime
-command -v jq >/dev/null || skip_all "needs jq"
+command -v gojq >/dev/null || skip_all "needs gojq"
 dir=$(mktemp -d) || exit 1
 root=$dir/root
 out=$dir/out
@@ -17,23 +17,23 @@ trap finish EXIT
 
 bundle() { # NAME ARGS-JSON [ANNOTATIONS-JSON]
         mkdir -p "$dir/$1/rootfs"
-        jq -n --argjson args "$2" --argjson annotations "${3:-{\}}" '{ociVersion: "1.0.2", process: {args: $args,
+        gojq -n --argjson args "$2" --argjson annotations "${3:-{\}}" '{ociVersion: "1.0.2", process: {args: $args,
                 env: ["PATH=/usr/bin:/bin", "WHO=me"], cwd: "/"}, root: {path: "rootfs"}, annotations: $annotations}' \
                 >"$dir/$1/config.json"
 }
 rt() { timeout 20 "$fake" --root "$root" --log "$dir/log" --log-format json --systemd-cgroup --debug=false "$@"; }
 create() { rt create --bundle "$dir/$1" --pid-file "$dir/$1.pid" --no-pivot "$2" >>"$out"; } # BUNDLE ID
-status_of() { rt state "$1" | jq -r .status; }
+status_of() { rt state "$1" | gojq -r .status; }
 stopped() { [ "$(status_of "$1")" = stopped ]; }
 script() { printf '%s\n' "$@" >"$dir/fake.script"; }
-last_error() { tail -n 1 "$dir/log" | jq -r .msg; }
+last_error() { tail -n 1 "$dir/log" | gojq -r .msg; }
 
 # --- as runc does ---
 bundle a '["sh", "-c", "echo hello $WHO; exec sleep 600"]'
 create a c1
 ok $? "create"
 pid=$(cat "$dir/a.pid")
-is "$(rt state c1 | jq -r '.status, .pid' | xargs)" "created $pid" "state: created, with the pid of the pid file"
+is "$(rt state c1 | gojq -r '.status, .pid' | xargs)" "created $pid" "state: created, with the pid of the pid file"
 is "$(cat "$out")" "" "nothing runs before start"
 rt start c1
 ok $? "start"
@@ -45,20 +45,20 @@ is $? 1 "a second start fails"
 is "$(last_error)" "cannot start an already running container" "... with runc's message in the log"
 create a c1 2>/dev/null
 is $? 1 "the id is taken"
-jq -n '{args: ["sh", "-c", "exit 7"], env: ["PATH=/bin"], cwd: "/"}' >"$dir/p.json"
+gojq -n '{args: ["sh", "-c", "exit 7"], env: ["PATH=/bin"], cwd: "/"}' >"$dir/p.json"
 rt exec --process "$dir/p.json" c1
 is $? 7 "exec returns the status"
-jq -n '{args: ["sleep", "600"], env: ["PATH=/bin"], cwd: "/"}' >"$dir/p.json"
+gojq -n '{args: ["sleep", "600"], env: ["PATH=/bin"], cwd: "/"}' >"$dir/p.json"
 rt exec --process "$dir/p.json" --detach --pid-file "$dir/exec.pid" c1
 ok $? "exec --detach"
-is "$(rt ps --format json c1 | jq -c sort)" "$(printf '%s\n' "$pid" "$(cat "$dir/exec.pid")" | jq -sc sort)" "ps has both"
+is "$(rt ps --format json c1 | gojq -c sort)" "$(printf '%s\n' "$pid" "$(cat "$dir/exec.pid")" | gojq -sc sort)" "ps has both"
 rt exec c1 /nonexistent 2>/dev/null
 is $? 1 "exec of nothing fails"
 rt pause c1 && is "$(status_of c1)" paused "pause"
 rt resume c1 && is "$(status_of c1)" running "resume"
 echo '{"memory": {"limit": 1000000}}' | rt update --resources - c1
-is "$(jq .memory.limit "$root/c1/resources.json")" 1000000 "update"
-is "$(rt events --stats c1 | jq .data.pids.current)" 2 "events --stats"
+is "$(gojq .memory.limit "$root/c1/resources.json")" 1000000 "update"
+is "$(rt events --stats c1 | gojq .data.pids.current)" 2 "events --stats"
 rt checkpoint --image-path "$dir/image" --leave-running c1
 ok $? "checkpoint"
 rt restore --image-path "$dir/image" --bundle "$dir/a" --detach --pid-file "$dir/r.pid" c2 >>"$out"
@@ -92,7 +92,7 @@ create a f2 2>/dev/null
 is $? 139 "crash before the pid file"
 [ -e "$dir/a.pid" ]
 is $? 1 "... which is not there"
-[ -n "$(rt ps --format json f2 | jq '.[]')" ]
+[ -n "$(rt ps --format json f2 | gojq '.[]')" ]
 ok $? "... but the process is"
 rt delete --force f2
 create a f3
@@ -116,7 +116,7 @@ rt delete --force f6
 script 'fake.state: garbage; log warning odd' 'fake.*.end: garbage-log'
 rt state f7 >/dev/null 2>&1
 create a f7
-rt state f7 | jq . >/dev/null 2>&1
+rt state f7 | gojq . >/dev/null 2>&1
 [ ${PIPESTATUS[1]} != 0 ]
 ok $? "garbage in place of output"
 grep -q '"odd"' "$dir/log" && grep -q 'not json' "$dir/log"
@@ -168,7 +168,7 @@ is $? 77 "FAKE_RUNTIME_SCRIPT"
 bundle c '["/nonexistent"]'
 create c f15 2>/dev/null
 is "$?/$(test -d "$root/f15" && echo left)" "1/" "a create that fails leaves nothing"
-is "$(jq -r 'select(.event == "begin" and .id == "f13") | .command' "$root/calls.log" | xargs)" "create start delete" "calls.log"
-is "$(jq -r 'select(.event == "end" and .id == "f14") | .exit' "$root/calls.log")" 77 "... with ends"
+is "$(gojq -r 'select(.event == "begin" and .id == "f13") | .command' "$root/calls.log" | xargs)" "create start delete" "calls.log"
+is "$(gojq -r 'select(.event == "end" and .id == "f14") | .exit' "$root/calls.log")" 77 "... with ends"
 
 done_testing

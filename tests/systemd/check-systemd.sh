@@ -22,7 +22,7 @@ finish() {
 trap finish EXIT
 trap 'exit 1' INT TERM
 
-packages=systemd,systemd-sysv,dbus,runc,crun,jq,busybox-static,procps
+packages=systemd,systemd-sysv,dbus,runc,crun,gojq,busybox-static,procps
 packages=$packages,libev4,libnng1,libmsgpackc2,libcgroup2,libjansson4,libmount1,libsmartcols1,libprotobuf-c1,libseccomp2,libcap-ng0
 if [ ! -x "$tree/sbin/init" ]; then
         debootstrap --variant=minbase --include="$packages" bookworm "$tree" "${SYSTEMD_MIRROR:-http://deb.debian.org/debian}" >"$T/debootstrap" 2>&1 ||

@@ -29,13 +29,13 @@ mkdir -p /rootfs/bin /rootfs/proc /rootfs/dev /rootfs/sys
 cp "$(command -v busybox)" /rootfs/bin/busybox
 for c in sh sleep cat echo stty seq; do ln -sf busybox "/rootfs/bin/$c"; done
 
-pid_of() { sandboxctl --timeout 5s --format json info | jq -r .pid; }
+pid_of() { sandboxctl --timeout 5s --format json info | gojq -r .pid; }
 main() { systemctl show -p MainPID --value sandboxd; }
 another() { local now; now=$(pid_of) && [ -n "$now" ] && [ "$now" != null ] && [ "$now" != "$1" ]; }
 below() { [ "$(ps -o ppid= -p "$(pid_of)" | tr -d ' ')" = "$(main)" ]; }
 stored() { systemctl show -p NFileDescriptorStore --value sandboxd; }
 has() { [ "$(stored)" -ge "$1" ]; }
-running() { [ "$(sandboxctl --format json state "$1" | jq -r '(if type == "array" then .[0] else . end).process.status')" = running ]; }
+running() { [ "$(sandboxctl --format json state "$1" | gojq -r '(if type == "array" then .[0] else . end).process.status')" = running ]; }
 all_run() { local one; for one in "$@"; do running "$one" || return 1; done; }
 waiter() { # ID STATUS
         sandboxctl run -d --runtime "$RUNTIME" --rootfs /rootfs "$1" -- sh -c "trap 'exit $2' TERM; while :; do sleep 0.05; done" >/dev/null
@@ -101,7 +101,7 @@ ok $? "... an end is seen: $b"
 
 # Both in the same instant, and a container meanwhile: only the pidfd that systemd has can tell, and only since Linux 6.15.
 old=$(pid_of) keeper=$(main)
-c=$(sandboxctl --format json state c | jq -r '(if type == "array" then .[0] else . end).process.pid')
+c=$(sandboxctl --format json state c | gojq -r '(if type == "array" then .[0] else . end).process.pid')
 eventually has 5
 kill -STOP "$old"
 kill -KILL "$keeper" "$old"
@@ -152,7 +152,7 @@ says six "... the terminal goes on"
 
 sandboxctl kill -s TERM d
 sandboxctl delete --force b c d e f tty a >/dev/null 2>&1
-is "$(sandboxctl --format json list | jq 'if type == "array" then length else (.containers // [] | length) end')" 0 "all can be removed"
+is "$(sandboxctl --format json list | gojq 'if type == "array" then length else (.containers // [] | length) end')" 0 "all can be removed"
 none() { [ "$(stored)" = 0 ]; }
 eventually none
 ok $? "nothing is stored any more"

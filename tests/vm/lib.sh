@@ -109,7 +109,6 @@ vm_new() { # v1 or v2
         : >"$V/root/vm/list"
 }
 
-# jq takes most of a second to begin there; gojq understands the same and takes little.
 vm_rootfs() { # for containers: made once, here
         local name bin=$V/root/rootfs/bin
 
@@ -130,7 +129,6 @@ vm_busybox() {
                 ln -s "$(realpath "$(command -v busybox)")" "$V/root/busybox/$name"
         done
         [ -e "$V/root/bin/busybox" ] || ln -s "$(realpath "$(command -v busybox)")" "$V/root/bin/busybox"
-        if [ -e "$V/root/usr/bin/gojq" ]; then mv "$V/root/usr/bin/gojq" "$V/root/usr/bin/jq"; else vm_program jq; fi
         [ -e "$V/root/bin/sh" ] || ln -s bash "$V/root/bin/sh"
         [ -e "$V/root/bin/awk" ] || ln -s "$(realpath "$(command -v awk)")" "$V/root/bin/awk"
 }
