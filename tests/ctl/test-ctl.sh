@@ -55,7 +55,7 @@ ctl pause web-1 && ctl unpause web-1 && ctl resume web-1
 is "$(grep -E '^(pause|resume)' "$dir/asked" | xargs)" "pause web-1 resume web-1 resume web-1" "pause, resume, unpause"
 ctl update web-1 --memory 16M --cpus 0.5 --pids-limit 7 --cpu-shares 512
 is "$(sed -n '/^update/,$p' "$dir/asked" | sed 's/^update web-1 //' | gojq -c .)" \
-        '{"memory":{"limit":16777216},"cpu":{"period":100000,"quota":50000,"shares":512},"pids":{"limit":7}}' "update: resources"
+        '{"cpu":{"period":100000,"quota":50000,"shares":512},"memory":{"limit":16777216},"pids":{"limit":7}}' "update: resources"
 ctl update web-1 2>/dev/null; is $? 1 "update without a limit"
 out=$(echo '{"a":' | ctl update web-1 --resources - 2>&1); is $? 1 "update: bad JSON"
 like "$out" "*- is not JSON: line *column*" "update: says where the JSON is bad"
