@@ -85,6 +85,7 @@ sandboxctl_LDADD = libctl.la
 noinst_LTLIBRARIES += libshim.la
 libshim_la_SOURCES = \
 	client/shim/args.c client/shim/args.h \
+	client/shim/bootstrap.c client/shim/bootstrap.h \
 	client/shim/call.c client/shim/call.h \
 	client/shim/conn.c client/shim/conn.h \
 	client/shim/conn_send.c \
@@ -94,6 +95,7 @@ libshim_la_SOURCES = \
 	client/shim/delete.c \
 	client/shim/front.c client/shim/front.h \
 	client/shim/info.c \
+	client/shim/json.c client/shim/json.h \
 	client/shim/journal.c client/shim/journal.h \
 	client/shim/keep.c client/shim/keep.h \
 	client/shim/metrics.h \
@@ -111,8 +113,8 @@ libshim_la_SOURCES = \
 	client/shim/task_answer.c \
 	client/shim/task_ask.c \
 	client/shim/waits.c client/shim/waits.h
-libshim_la_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS) $(SECCOMP_CFLAGS) $(CAPNG_CFLAGS)
-libshim_la_LIBADD = libclient.la libtoml.la libshimproto.la libproto.la $(SECCOMP_LIBS) $(CAPNG_LIBS)
+libshim_la_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS) $(SECCOMP_CFLAGS) $(CAPNG_CFLAGS) $(JANSSON_CFLAGS)
+libshim_la_LIBADD = libclient.la libtoml.la libshimproto.la libproto.la $(SECCOMP_LIBS) $(CAPNG_LIBS) $(JANSSON_LIBS)
 
 bin_PROGRAMS += containerd-shim-sandboxd-v1
 containerd_shim_sandboxd_v1_SOURCES = client/shim/main.c

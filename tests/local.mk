@@ -159,6 +159,10 @@ tests_unit_test_front_restart_LDADD = libshim.la libkeeper.la $(UNIT_PROTO)
 UNIT_TESTS += tests/unit/test-shim-args
 tests_unit_test_shim_args_LDADD = libshim.la $(UNIT_BASE)
 
+UNIT_TESTS += tests/unit/test-shim-bootstrap
+tests_unit_test_shim_bootstrap_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
+tests_unit_test_shim_bootstrap_LDADD = libshim.la $(UNIT_PROTO)
+
 UNIT_TESTS += tests/unit/test-shim-journal
 tests_unit_test_shim_journal_LDADD = libshim.la $(UNIT_BASE)
 

@@ -181,8 +181,8 @@ address=$(start < /dev/null)
 like "$address" "unix://$dir/root/front/*" "start prints an address"
 is "$(cat "$dir/bundle/address")" "$address" "and leaves it in the bundle"
 is "$( (field 1 containerd.runc.v1.Options; field 2 abc) | start)" "$address" "with options on its input, the same"
-is "$( (field 1 box1; field 2 test; field 6 "$dir/cd.sock") | start | gojq -c .)" \
-        "{\"address\":\"$address\",\"protocol\":\"ttrpc\",\"version\":3}" "with BootstrapParams, JSON"
+is "$( (field 1 box1; field 2 test; field 6 "$dir/cd.sock") | start | od -An -tx1 | tr -d ' \n')" \
+        "$( (printf '\010\003'; field 2 "$address"; field 3 ttrpc) | od -An -tx1 | tr -d ' \n')" "with BootstrapParams, a BootstrapResult"
 other=$(start other < /dev/null)
 [ "$other" != "$address" ] && [ -S "${other#unix://}" ]
 ok $? "another namespace has another address"

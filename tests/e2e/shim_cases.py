@@ -44,15 +44,18 @@ PRIVATE = {"linux.namespaces": [{"type": t} for t in ("mount", "pid", "ipc", "ut
 def start_and_delete():
     with bundle("forms", IDLE) as b:
         done = b.shim("start", data=b.params())  # its end of output: no process of ours has inherited it
-        answer = json.loads(done.stdout)
-        equal((answer["version"] in (2, 3), answer["protocol"], done.stderr), (True, "ttrpc", b""), "start answers with JSON")
+        answer = decode(done.stdout)
+        equal((number(answer, 1), text(answer, 3), done.stderr), (3, "ttrpc", b""), "start answers BootstrapParams with a BootstrapResult")
+        address = text(answer, 2)
         again = b.shim("start", data=b.params())
         equal(again.stdout, done.stdout, "start again: the same")
         plain = b.shim("start")
-        equal(plain.stdout.decode().strip(), answer["address"], "without parameters: the address alone")
+        equal(plain.stdout.decode(), address, "without parameters: the address alone")
+        asked = b.shim("start", data=json.dumps({"instance_id": b.id, "namespace": b.ns}).encode())
+        equal(json.loads(asked.stdout), {"version": 3, "address": address, "protocol": "ttrpc"}, "parameters as JSON: JSON")
         unknown = b.shim("start", data=encode({1: "some.unknown.Options", 2: b"\xff\xfe"}))
         equal(unknown.stdout, plain.stdout, "options of an unknown type are no error")
-        b.connection = Connection(answer["address"])
+        b.connection = Connection(address)
         refusal(b.refused("State"), NOT_FOUND, "", "no task is known before Create")
         equal(b.refused("Shutdown"), (0, ""), "Shutdown without a task")
         for i in range(2):
@@ -73,7 +76,7 @@ def shim_cgroup():
     try:
         with bundle("cg", IDLE) as b:
             options = {1: {1: OPTIONS, 2: encode({3: "/" + name})}}
-            b.connection = Connection(json.loads(b.shim("start", data=b.params() + encode({8: options})).stdout)["address"])
+            b.connection = Connection(text(decode(b.shim("start", data=b.params() + encode({8: options})).stdout), 2))
             pid = number(b.call("Connect"), 1)
             for top in tops:
                 ok(str(pid) in Path(f"{top}/{name}/cgroup.procs").read_text().split(), f"ShimCgroup: the shim is there, in {top}")
@@ -551,7 +554,7 @@ def wire():
     with bundle("wire", IDLE) as b:
         b.start_shim()
         sock = socket.socket(socket.AF_UNIX)
-        sock.connect(b.answer["address"].removeprefix("unix://"))
+        sock.connect(b.front.removeprefix("unix://"))
         body = encode({1: b.task, 2: "Connect", 3: encode({1: b.id})})
         sock.sendall(struct.pack(">IIBB", len(body), 2, 1, 0) + body)
         stream, kind, data = read_frame(sock)

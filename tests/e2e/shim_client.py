@@ -239,8 +239,8 @@ class Bundle:
         done = self.shim("start", data=self.params())
         if done.returncode:
             raise Refused(2, (done.stdout + done.stderr).decode())
-        self.answer = json.loads(done.stdout)
-        self.connection = Connection(self.answer["address"])
+        self.front = text(decode(done.stdout), 2)
+        self.connection = Connection(self.front)
         return self
 
     def delete_command(self):
