@@ -168,8 +168,12 @@ keys_to() { # TEXT
 }
 
 shows() { # TEXT
+        local shown
+
         eventually grep -qa "$1" "$T/screen.log"
-        ok $? "the terminal shows: $1"
+        shown=$?
+        ok $shown "the terminal shows: $1"
+        [ $shown = 0 ] || cat -v "$T/screen.log" | note
 }
 
 exec_in_terminal() {
@@ -195,20 +199,21 @@ exec_in_terminal() {
         must kill '{exec_id: "t", signal: 9}'
         is "$(status_of '{exec_id: "t"}')" 137 "it ends"
         must delete '{exec_id: "t"}'
+        eventually sleepers 1 # its last one ends alone
         EXEC_SPEC='{terminal: true}' add_exec s '{terminal: true, stdin_path: "'"$T/in"'", stdout_path: "'"$T/screen"'"}' sh
         keys_to 'sleep 1000\n'
-        eventually sleeping
+        eventually sleepers 2
         keys_to '\003'
-        eventually not_sleeping
+        eventually sleepers 1
         ok $? "^C ends what runs in the foreground"
         keys_to 'echo be""en "$?"\n'
         shows 'been 130'
         keys_to 'sleep 1001; echo qu""it "$?"\n'
-        eventually sleeping
+        eventually sleepers 2
         keys_to '\034'
         shows 'quit 131'
         keys_to 'sleep 1002\n'
-        eventually sleeping
+        eventually sleepers 2
         keys_to '\032'
         shows 'Stopped'
         keys_to 'kill -9 %1; wait; exit 5\nexit 5\n'
@@ -225,12 +230,8 @@ interrupted() {
         timeout 2 sh -c 'until grep -qa got-int "$1"; do sleep 0.1; done' sh "$T/screen.log"
 }
 
-not_sleeping() {
-        ! sleeping
-}
-
-sleeping() { # besides init
-        call ps && [ "$(field '[.rows[] | select(.cmd == "sleep")] | length')" = 2 ]
+sleepers() { # NUMBER, with init's
+        call ps && [ "$(field '[.rows[] | select(.cmd == "sleep")] | length')" = "$1" ]
 }
 
 # --- OOM, statistics ---
