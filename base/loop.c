@@ -222,6 +222,47 @@ bool watch_fd_active(const struct watch_fd *w)
         return ev_is_active(&w->io);
 }
 
+/* --- POLLPRI --- */
+
+/*
+ * To ask a pressure file whether it is ready takes the event out of it, and libev's epoll asks when it looks at ours:
+ * so that ours was readable is the event, whether or not anything is left in it then. When the file itself has gone,
+ * that stays there.
+ */
+static void on_priority(struct watch_fd *watch, unsigned events)
+{
+        struct watch_priority *w = container_of(watch, struct watch_priority, watch);
+        struct epoll_event ev = { 0 };
+        bool gone = epoll_wait(w->epoll, &ev, 1, 0) > 0 && (ev.events & (EPOLLERR | EPOLLHUP));
+        watch_priority_fn fn = w->fn;
+
+        if (gone)
+                watch_priority_stop(w);
+        fn(w, gone);
+}
+
+int watch_priority_start(struct watch_priority *w, struct loop *loop, int fd, watch_priority_fn fn)
+{
+        struct epoll_event ev = { .events = EPOLLPRI };
+        _cleanup_(fd_closep) int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+        if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
+                return -errno;
+        watch_fd_init(&w->watch, loop, on_priority);
+        w->epoll = TAKE_FD(epoll);
+        w->fn = fn;
+        watch_fd_set(&w->watch, w->epoll, LOOP_READ);
+        return 0;
+}
+
+void watch_priority_stop(struct watch_priority *w)
+{
+        if (w->epoll < 0)
+                return;
+        watch_fd_stop(&w->watch);
+        w->epoll = fd_close(w->epoll);
+}
+
 /* --- timers --- */
 
 static void on_timer(struct ev_loop *ev, struct ev_timer *timer, int events)

@@ -72,6 +72,18 @@ void watch_fd_stop(struct watch_fd *w);
 void watch_fd_drop(struct watch_fd *w);
 bool watch_fd_active(const struct watch_fd *w);
 
+/* --- POLLPRI, for which libev cannot wait: how the kernel's pressure files say that something has happened --- */
+struct watch_priority;
+typedef void (*watch_priority_fn)(struct watch_priority *w, bool gone); /* gone: POLLERR, and it is watched no more */
+struct watch_priority {
+        struct watch_fd watch;
+        int epoll; /* of our own, with nothing but the descriptor in it: libev waits for it to be readable */
+        watch_priority_fn fn;
+};
+#define WATCH_PRIORITY_NULL ((struct watch_priority){ .epoll = -1 })
+int watch_priority_start(struct watch_priority *w, struct loop *loop, int fd, watch_priority_fn fn); /* 0 or -errno */
+void watch_priority_stop(struct watch_priority *w); /* before the descriptor is closed */
+
 /* --- timers: monotonic, one shot --- */
 struct watch_timer;
 typedef void (*watch_timer_fn)(struct watch_timer *w);

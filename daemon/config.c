@@ -15,14 +15,14 @@
 
 #define SOCKET_MAX 107 /* bytes of a unix socket's path */
 
-enum setting_kind { TEXT, PATH, NUMBER, SECONDS };
+enum setting_kind { TEXT, PATH, NUMBER, SECONDS, FLAG };
 
 static const struct setting {
         const char *table, *key;
         enum setting_kind kind;
-        size_t offset; /* const char *, or uint64_t */
+        size_t offset; /* const char *, uint64_t, or bool */
         const char *text;
-        uint64_t number, min, max; /* SECONDS: in seconds */
+        uint64_t number, min, max; /* SECONDS: in seconds; FLAG: the number is 0 or 1 */
 } settings[] = {
 #define S(t, k, kd, m, ...) { .table = t, .key = k, .kind = kd, .offset = offsetof(struct config, m), __VA_ARGS__ }
         S("daemon", "root", PATH, root, .text = "/run/sandboxd"),
@@ -43,6 +43,11 @@ static const struct setting {
         S("events", "max_bytes", NUMBER, events_max_bytes, .number = 16 << 20, .min = 65536, .max = UINT64_C(1) << 40),
         S("events", "segment_bytes", NUMBER, events_segment_bytes, .number = 1 << 20, .min = 16384,
           .max = UINT64_C(1) << 30),
+        S("pressure", "host", FLAG, pressure_host, .number = 1),
+        S("pressure", "some", NUMBER, pressure_some_ms, .number = 300, .max = 10000),
+        S("pressure", "full", NUMBER, pressure_full_ms, .number = 100, .max = 10000),
+        S("pressure", "window", NUMBER, pressure_window_ms, .number = 2000, .min = 500, .max = 10000),
+        S("pressure", "calm", SECONDS, pressure_calm_ns, .number = 10, .min = 1, .max = 3600),
 #undef S
 };
 
@@ -68,6 +73,8 @@ static void setting_default(struct config *c, const struct setting *s)
 {
         if (s->kind == TEXT || s->kind == PATH)
                 *(const char **)setting_of(c, s) = s->text;
+        else if (s->kind == FLAG)
+                *(bool *)setting_of(c, s) = s->number != 0;
         else
                 *(uint64_t *)setting_of(c, s) = s->number * (s->kind == SECONDS ? NSEC_PER_SEC : 1);
 }
@@ -79,6 +86,8 @@ static int setting_read(struct config *c, const struct setting *s, struct toml_t
         const char *value;
         int r;
 
+        if (s->kind == FLAG)
+                return toml_get_bool(table, s->key, setting_of(c, s), err) < 0 ? -1 : 0;
         if (s->kind == NUMBER || s->kind == SECONDS) {
                 r = toml_get_u64(table, s->key, s->min, s->max, number, err);
                 if (r > 0 && s->kind == SECONDS)
@@ -147,6 +156,38 @@ static int read_access(struct config *c, struct toml_table *table, struct error 
         }
         c->uids = uids;
         c->n_uids = list.n;
+        return 0;
+}
+
+/* A threshold cannot be longer than the window in which it is to be reached. */
+static int read_pressure(struct config *c, struct toml_table *table, struct error *err)
+{
+        struct strs list = { 0 };
+        const char *longer = c->pressure_some_ms > c->pressure_window_ms ? "some" : "full";
+
+        if (c->pressure_some_ms > c->pressure_window_ms || c->pressure_full_ms > c->pressure_window_ms)
+                return toml_fail(table, longer, err, "\"%s\" must be at most \"window\" (%llu)", longer,
+                                 (unsigned long long)c->pressure_window_ms);
+        if (c->pressure_calm_ns <= c->pressure_window_ms * NSEC_PER_MSEC)
+                return toml_fail(table, "calm", err, "\"calm\" must be longer than \"window\" (%llu ms)",
+                                 (unsigned long long)c->pressure_window_ms);
+        if (toml_get_strings(table, "cgroups", &list, err) < 0)
+                return -1;
+        c->pressure_cgroups.items = arena_alloc(c->arena, list.n * sizeof(*list.items));
+        if (!c->pressure_cgroups.items)
+                return no_memory(err);
+        for (size_t i = 0; i < list.n; i++) {
+                if (!list.items[i][0] || !list.items[i][1] || !path_valid(list.items[i]) ||
+                    strstr(list.items[i], "/.."))
+                        return toml_fail(table, "cgroups", err,
+                                         "each of \"cgroups\" must be a path below the cgroup v2 tree, such as "
+                                         "\"/kubepods.slice\", not \"%s\"",
+                                         list.items[i]);
+                c->pressure_cgroups.items[i] = arena_strdup(c->arena, list.items[i]);
+                if (!c->pressure_cgroups.items[i])
+                        return no_memory(err);
+                c->pressure_cgroups.n++;
+        }
         return 0;
 }
 
@@ -242,7 +283,8 @@ static int read_file(struct config *c, struct toml *file, struct error *err)
                 if (setting_read(c, &settings[i], toml_find_table(root, settings[i].table), err) < 0)
                         return -1;
         daemon = toml_find_table(root, "daemon");
-        if (read_daemon(c, daemon, err) < 0 || read_access(c, toml_find_table(root, "access"), err) < 0)
+        if (read_daemon(c, daemon, err) < 0 || read_access(c, toml_find_table(root, "access"), err) < 0 ||
+            read_pressure(c, toml_find_table(root, "pressure"), err) < 0)
                 return -1;
         for (struct toml_table *t = NULL; runtimes && (t = toml_next_table(runtimes, t));)
                 if (read_runtime(c, t, err) < 0)

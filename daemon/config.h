@@ -47,6 +47,10 @@ struct config {
         uint64_t answers;
         /* [events] */
         uint64_t events_max_bytes, events_segment_bytes;
+        /* [pressure] */
+        bool pressure_host;
+        struct strs pressure_cgroups; /* paths below the v2 tree */
+        uint64_t pressure_some_ms, pressure_full_ms, pressure_window_ms, pressure_calm_ns;
         /* [runtimes.NAME]: runc, crun, runsc, then the others in the order of the file */
         struct config_runtime *runtimes;
         bool socket_set; /* private */

@@ -22,6 +22,7 @@
 #include "daemon/keeper_link.h"
 #include "daemon/kept.h"
 #include "daemon/owner.h"
+#include "daemon/pressure.h"
 #include "daemon/publish.h"
 #include "daemon/runsc_netns.h"
 #include "daemon/runtime.h"
@@ -55,7 +56,8 @@ static void reload(struct daemon *d)
         }
         config_free(old);
         log_set_level(d->config->log_level);
-        log_info("configuration reloaded; the socket, the state directory and the quotas change at the next start");
+        log_info("configuration reloaded; the socket, the state directory, the quotas and the pressure change at the "
+                 "next start");
 }
 
 /* Nothing new is begun; what is in flight may end, and answers may go out. Containers are left running. */
@@ -446,6 +448,7 @@ struct daemon *daemon_free(struct daemon *d)
         runsc_netns_free(d->runsc_netns);
         command_queue_free(d->commands);
         runtimes_free(d->runtimes);
+        pressure_free(d->pressure);
         oom_hub_free(d->oom);
         cgroup_host_free(d->cgroups);
         eventlog_free(d->events);
@@ -475,6 +478,32 @@ static gid_t socket_group(const struct config *config)
         return g ? g->gr_gid : (gid_t)-1;
 }
 
+static void pressure_changed(void *data, const struct pressure_change *change)
+{
+        struct daemon *d = data;
+
+        publish_pressure(d, change);
+        d->pressure_policy->changed(d, change);
+}
+
+static void watch_pressure(struct daemon *d)
+{
+        const struct config *c = d->config;
+        struct pressure_options options = {
+                .host = c->pressure_host,
+                .cgroups = c->pressure_cgroups,
+                .some_us = c->pressure_some_ms * 1000,
+                .full_us = c->pressure_full_ms * 1000,
+                .window_us = c->pressure_window_ms * 1000,
+                .calm_ns = c->pressure_calm_ns,
+        };
+
+        d->pressure_policy = &pressure_policy_none;
+        d->pressure = pressure_new(d->loop, d->cgroups, &options, pressure_changed, d);
+        if (!d->pressure)
+                log_warn("memory pressure is not watched: no memory");
+}
+
 static void serve(struct daemon *d)
 {
         struct transport_options options = {
@@ -493,6 +522,7 @@ static void serve(struct daemon *d)
         }
         daemon_publish(d, &ev);
         owners_serve(d->owners);
+        watch_pressure(d);
         keeper_link_notify(d->keeper, "READY=1");
         log_info("sandboxd %s serves %s; state in %s; %u containers", SANDBOXD_VERSION, d->config->socket,
                  record_store_root(d->store), (unsigned)HASH_COUNT(d->containers));

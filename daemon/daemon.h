@@ -18,6 +18,8 @@ struct container;
 struct keeper_link;
 struct kept_store;
 struct owners;
+struct pressure;
+struct pressure_policy;
 struct runtime;
 struct runsc_netns;
 
@@ -38,6 +40,8 @@ struct daemon {
         struct eventlog *events;
         struct cgroup_host *cgroups;
         struct oom_hub *oom;
+        struct pressure *pressure;  /* once it serves */
+        const struct pressure_policy *pressure_policy;
         struct command_queue *commands;
         struct requests *requests;
         struct transport *transport;

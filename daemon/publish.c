@@ -151,3 +151,38 @@ void publish_oom(struct container *c, const struct oom_info *info)
         ev.oom = &copy;
         daemon_publish(c->daemon, &ev);
 }
+
+/* Hundredths of a percent of the last ten seconds. */
+static uint64_t waited(const struct pressure_change *change, const char *kind)
+{
+        for (size_t i = 0; i < change->psi.n; i++)
+                if (strcmp(change->psi.items[i].kind, kind) == 0)
+                        return change->psi.items[i].avg10_centi;
+        return 0;
+}
+
+void publish_pressure(struct daemon *d, const struct pressure_change *change)
+{
+        struct event ev = { .kind = event_kind_name(EVENT_PRESSURE) };
+        struct pressure_info info = { .cgroup = change->cgroup,
+                                      .level = pressure_level_name(change->to),
+                                      .before = pressure_level_name(change->from),
+                                      .lasted_ns = change->lasted_ns,
+                                      .gone = change->gone,
+                                      .psi = change->psi };
+        uint64_t some = waited(change, "some"), full = waited(change, "full");
+        char text[LIMIT_PATH + 256];
+
+        snprintf(text, sizeof(text),
+                 "memory pressure of %s: %s, after %s; in the last 10 s some waited %" PRIu64 ".%02" PRIu64
+                 " %% of the time, all %" PRIu64 ".%02" PRIu64 " %%",
+                 *change->cgroup ? change->cgroup : "the host", info.level, info.before, some / 100, some % 100,
+                 full / 100, full % 100);
+        if (change->gone)
+                snprintf(text, sizeof(text), "memory pressure of %s: the cgroup is no more, after %s", change->cgroup,
+                         info.before);
+        log_info("%s", text);
+        ev.message = text_clean(text, LIMIT_TEXT);
+        ev.pressure = &info;
+        daemon_publish(d, &ev);
+}

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/lifecycle.h"
+#include "daemon/pressure.h"
 #include "daemon/runsc_exec.h"
 #include "daemon/runsc_sub.h"
 #include "daemon/runtime_oci.h"
@@ -43,6 +44,8 @@ void start_watch_oom(struct container *c)
         c->oom = oom_watch_free(c->oom);
         if (c->cgroup && oom_watch_new(&c->oom, c->daemon->oom, c->cgroup, c->oom_count, oom_seen, c, &err) < 0)
                 daemon_warn(c->daemon, c, "OOM kills will not be reported: %s", err.message);
+        if (c->cgroup)
+                pressure_find_groups(c->daemon->pressure);
 }
 
 int start_verify_limits(struct container *c, const struct spec_limits *limits, struct error *err)

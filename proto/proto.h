@@ -104,6 +104,7 @@ struct strs {
 #define FIELD_C_strs(name) struct strs name;
 #define FIELD_C_msg_mem_entry(name) struct mem_entry *name;
 #define FIELD_C_msg_oom_info(name) struct oom_info *name;
+#define FIELD_C_msg_pressure_info(name) struct pressure_info *name;
 #define FIELD_C_msg_process_state(name) struct process_state *name;
 #define FIELD_C_msgs_kv(name) struct list_kv name;
 #define FIELD_C_msgs_mount(name) struct list_mount name;

@@ -152,6 +152,7 @@ int event_kind_parse(const char *wire)
 /* --- messages --- */
 #define KIND_msg_mem_entry .kind = FIELD_MSG, .message = &desc_mem_entry
 #define KIND_msg_oom_info .kind = FIELD_MSG, .message = &desc_oom_info
+#define KIND_msg_pressure_info .kind = FIELD_MSG, .message = &desc_pressure_info
 #define KIND_msg_process_state .kind = FIELD_MSG, .message = &desc_process_state
 #define KIND_msgs_kv .kind = FIELD_MSGS, .message = &desc_kv
 #define KIND_msgs_mount .kind = FIELD_MSGS, .message = &desc_mount

@@ -42,7 +42,8 @@ static void print_oom(const struct oom_info *oom)
 static void print_event(const struct ctl *ctl, const struct event *e)
 {
         char when[CLOCK_TEXT_MAX];
-        bool bad = strcmp(e->kind, "oom") == 0 || strcmp(e->kind, "warning") == 0 || strcmp(e->kind, "gap") == 0;
+        bool bad = strcmp(e->kind, "oom") == 0 || strcmp(e->kind, "warning") == 0 || strcmp(e->kind, "gap") == 0 ||
+                   (e->pressure && strcmp(e->pressure->level, "none") != 0);
 
         if (ctl->format == FORMAT_JSON) {
                 out_message(stdout, &desc_event, e, -1);

@@ -105,6 +105,8 @@ write_config() { # [LINES FOR [daemon]]
 ${1-}
 [access]
 group = "${E2E_GROUP-}"
+[pressure]
+${E2E_PRESSURE-host = false}
 [runtimes.runsc]
 options = ["--platform=ptrace", "--network=none"]
 [runtimes.fake]

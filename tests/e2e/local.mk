@@ -44,6 +44,7 @@ E2E_TESTS += tests/e2e/no-keeper.sh
 E2E_TESTS += tests/e2e/no-room.sh
 E2E_TESTS += tests/e2e/oom.sh
 E2E_TESTS += tests/e2e/pause.sh
+E2E_TESTS += tests/e2e/pressure.sh
 E2E_TESTS += tests/e2e/queries.sh
 E2E_TESTS += tests/e2e/restart.sh
 E2E_TESTS += tests/e2e/stdio.sh

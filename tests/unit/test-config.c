@@ -56,6 +56,12 @@ static void assert_equal(const struct config *a, const struct config *b)
         assert_int_equal(a->answers, b->answers);
         assert_int_equal(a->events_max_bytes, b->events_max_bytes);
         assert_int_equal(a->events_segment_bytes, b->events_segment_bytes);
+        assert_int_equal(a->pressure_host, b->pressure_host);
+        assert_int_equal(a->pressure_cgroups.n, b->pressure_cgroups.n);
+        assert_int_equal(a->pressure_some_ms, b->pressure_some_ms);
+        assert_int_equal(a->pressure_full_ms, b->pressure_full_ms);
+        assert_int_equal(a->pressure_window_ms, b->pressure_window_ms);
+        assert_int_equal(a->pressure_calm_ns, b->pressure_calm_ns);
         for (; x && y; x = x->next, y = y->next) {
                 assert_string_equal(x->name, y->name);
                 assert_string_equal(x->type, y->type);
@@ -111,6 +117,12 @@ static void example(void **state)
                                             "answers",
                                             "max_bytes",
                                             "segment_bytes",
+                                            "host",
+                                            "cgroups",
+                                            "some",
+                                            "full",
+                                            "window",
+                                            "calm",
                                             "type",
                                             "path",
                                             "options" };
@@ -148,6 +160,8 @@ static void everything_set(void **state)
                  "[access]\nuids = [0, 1000, 4294967294]\ngroup = ''\n"
                  "[quota]\nconnections = 8\nrequests = 9\nbytes = 0x1000000\ntotal_requests = 11\nanswers = 16\n"
                  "[events]\nmax_bytes = 100_000\nsegment_bytes = 50_000\n"
+                 "[pressure]\nhost = false\ncgroups = ['/a', '/b.slice/c']\nsome = 1\nfull = 0\nwindow = 500\n"
+                 "calm = 3\n"
                  "[runtimes.kata]\npath = '/opt/kata'\nroot = '/kata'\noptions = ['--a=b', '-c']\n"
                  "[runtimes.runsc]\noptions = ['--platform=ptrace']\n",
                  &c, &err) < 0)
@@ -168,6 +182,13 @@ static void everything_set(void **state)
         assert_int_equal(c->answers, 16);
         assert_int_equal(c->events_max_bytes, 100000);
         assert_int_equal(c->events_segment_bytes, 50000);
+        assert_false(c->pressure_host);
+        assert_int_equal(c->pressure_cgroups.n, 2);
+        assert_string_equal(c->pressure_cgroups.items[1], "/b.slice/c");
+        assert_int_equal(c->pressure_some_ms, 1);
+        assert_int_equal(c->pressure_full_ms, 0);
+        assert_int_equal(c->pressure_window_ms, 500);
+        assert_true(c->pressure_calm_ns == 3 * NS);
         rt = config_find_runtime(c, "kata");
         assert_string_equal(rt->type, "oci");
         assert_string_equal(rt->path, "/opt/kata");
@@ -220,6 +241,14 @@ static void refuses(void **state)
                 { "[access]\nuids = [-1]", ":2:1: \"uids\" must be user ids" },
                 { "[quota]\nbytes = 1", ":2:1: \"bytes\" must be from 8388608" },
                 { "[events]\n\nmax_bytes = 65_536", ":1:1: \"segment_bytes\" must be at most half of \"max_bytes\"" },
+                { "[pressure]\nhost = 1", ":2:1: \"host\" must be a boolean, not an integer" },
+                { "[pressure]\ncgroups = ['a']", ":2:1: each of \"cgroups\" must be a path below the cgroup v2 tree" },
+                { "[pressure]\ncgroups = ['/']", ":2:1: each of \"cgroups\" must be a path below the cgroup v2 tree" },
+                { "[pressure]\ncgroups = ['/a/../b']", ":2:1: each of \"cgroups\" must be a path below" },
+                { "[pressure]\nwindow = 100", ":2:1: \"window\" must be from 500 to 10000, not 100" },
+                { "[pressure]\nwindow = 500\nsome = 501", ":3:1: \"some\" must be at most \"window\" (500)" },
+                { "[pressure]\ncalm = 2", ":2:1: \"calm\" must be longer than \"window\" (2000 ms)" },
+                { "[pressure]\nfull = 2001", ":2:1: \"full\" must be at most \"window\" (2000)" },
                 { "[runtimes.'a b']", ":1:1: the name of a runtime \"a b\" is not valid" },
                 { "[runtimes.x]\ntype = 'docker'", ":2:1: \"type\" must be oci or runsc, not \"docker\"" },
                 { "[runtimes.x]\npath = 'bin/x'", ":2:1: \"path\" must be an absolute path, or a name without '/'" },

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "base/fd.h"
@@ -185,6 +187,66 @@ static void spin(uint64_t ns)
 
         while (clock_monotonic_ns() < end)
                 ;
+}
+
+/* --- what is urgent --- */
+
+static unsigned urgent, went;
+static int oob;
+static void on_priority(struct watch_priority *w, bool gone)
+{
+        char c;
+
+        urgent += !gone;
+        went += gone;
+        if (!gone)
+                (void)!recv(oob, &c, 1, MSG_OOB);
+}
+
+/* Bytes of TCP that are urgent are POLLPRI, others are not; an end of a pipe that nobody reads is POLLERR. */
+static void test_priority(void **state)
+{
+        struct loop *loop = *state;
+        struct watch_priority w = WATCH_PRIORITY_NULL;
+        struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t len = sizeof(to);
+        int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), client, fds[2];
+
+        urgent = went = 0;
+        assert_int_equal(listen(listener, 1), 0);
+        assert_int_equal(getsockname(listener, (struct sockaddr *)&to, &len), 0);
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
+        oob = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        assert_true(oob >= 0);
+
+        watch_priority_stop(&w); /* never started: fine */
+        assert_int_equal(watch_priority_start(&w, loop, oob, on_priority), 0);
+        assert_int_equal(send(client, "x", 1, 0), 1);
+        unit_run_for(loop, 20 * NSEC_PER_MSEC);
+        assert_int_equal(urgent, 0);
+        for (unsigned i = 1; i <= 3; i++) {
+                assert_int_equal(send(client, "!", 1, MSG_OOB), 1);
+                unit_run_until(loop, urgent == i);
+        }
+        watch_priority_stop(&w);
+        assert_int_equal(send(client, "!", 1, MSG_OOB), 1);
+        unit_run_for(loop, 20 * NSEC_PER_MSEC);
+        assert_int_equal(urgent, 3);
+        fd_close(client);
+        fd_close(oob);
+        fd_close(listener);
+
+        make_pipe(fds);
+        assert_int_equal(watch_priority_start(&w, loop, fds[1], on_priority), 0);
+        fd_close(fds[0]);
+        unit_run_until(loop, went);
+        unit_run_for(loop, 20 * NSEC_PER_MSEC);
+        assert_int_equal(went, 1);
+        fd_close(fds[1]);
+        assert_int_equal(watch_priority_start(&w, loop, -1, on_priority), -EBADF);
+        assert_int_equal(w.epoll, -1);
 }
 
 static void test_timer(void **state)
@@ -495,6 +557,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_fd, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_fd_free_in_callback, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_fd_drop, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_priority, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_timer, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_deferred, setup, teardown),
