@@ -70,6 +70,7 @@ libctl_la_SOURCES = \
 	client/ctl/spec_mounts.c \
 	client/ctl/spec_process.c \
 	client/ctl/spec_user.c \
+	client/ctl/stats_pages.c client/ctl/stats_pages.h \
 	client/ctl/stdio.c client/ctl/stdio.h \
 	client/ctl/terminal.c client/ctl/terminal.h \
 	client/ctl/units.c client/ctl/units.h \

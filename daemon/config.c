@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/fd.h"
+#include "daemon/metrics.h"
 #include "proto/toml.h"
 #include "proto/codec.h"
 
@@ -43,6 +44,7 @@ static const struct setting {
         S("events", "max_bytes", NUMBER, events_max_bytes, .number = 16 << 20, .min = 65536, .max = UINT64_C(1) << 40),
         S("events", "segment_bytes", NUMBER, events_segment_bytes, .number = 1 << 20, .min = 16384,
           .max = UINT64_C(1) << 30),
+        S("metrics", "listen", TEXT, metrics_listen, .text = ""),
         S("pressure", "host", FLAG, pressure_host, .number = 1),
         S("pressure", "some", NUMBER, pressure_some_ms, .number = 300, .max = 10000),
         S("pressure", "full", NUMBER, pressure_full_ms, .number = 100, .max = 10000),
@@ -278,6 +280,7 @@ static int read_runtime(struct config *c, struct toml_table *table, struct error
 static int read_file(struct config *c, struct toml *file, struct error *err)
 {
         struct toml_table *root = toml_root(file), *runtimes = toml_find_table(root, "runtimes"), *daemon;
+        struct error why = ERROR_NULL;
 
         for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
                 if (setting_read(c, &settings[i], toml_find_table(root, settings[i].table), err) < 0)
@@ -291,6 +294,8 @@ static int read_file(struct config *c, struct toml *file, struct error *err)
                         return -1;
         if (toml_check_unused(file, err) < 0)
                 return -1;
+        if (*c->metrics_listen && metrics_check_listen(c->metrics_listen, &why) < 0)
+                return toml_fail(toml_find_table(root, "metrics"), "listen", err, "%s", why.message);
         if (*c->default_runtime && !config_find_runtime(c, c->default_runtime))
                 return toml_fail(daemon, "default_runtime", err, "there is no runtime \"%s\": add [runtimes.%s]",
                                  c->default_runtime, c->default_runtime);

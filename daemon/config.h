@@ -47,6 +47,8 @@ struct config {
         uint64_t answers;
         /* [events] */
         uint64_t events_max_bytes, events_segment_bytes;
+        /* [metrics] */
+        const char *metrics_listen; /* "": not served; see metrics.h */
         /* [pressure] */
         bool pressure_host;
         struct strs pressure_cgroups; /* paths below the v2 tree */

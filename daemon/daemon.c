@@ -21,6 +21,7 @@
 #include "daemon/daemon.h"
 #include "daemon/keeper_link.h"
 #include "daemon/kept.h"
+#include "daemon/metrics_text.h"
 #include "daemon/owner.h"
 #include "daemon/pressure.h"
 #include "daemon/publish.h"
@@ -56,8 +57,8 @@ static void reload(struct daemon *d)
         }
         config_free(old);
         log_set_level(d->config->log_level);
-        log_info("configuration reloaded; the socket, the state directory, the quotas and the pressure change at the "
-                 "next start");
+        log_info("configuration reloaded; the socket, the state directory, the quotas, the pressure and the metrics "
+                 "change at the next start");
 }
 
 /* Nothing new is begun; what is in flight may end, and answers may go out. Containers are left running. */
@@ -81,6 +82,7 @@ static void stop(struct daemon *d)
         log_info("stopping; %u containers are left as they are", (unsigned)HASH_COUNT(d->containers));
         if (!d->replaced)
                 keeper_link_notify(d->keeper, "STOPPING=1");
+        daemon_end_metrics(d);
         if (d->transport)
                 transport_stop_receiving(d->transport);
         eventlog_flush_readers(d->events);
@@ -419,6 +421,7 @@ static void free_requests(struct daemon *d)
         struct container *c, *tmp;
         struct op *op;
 
+        daemon_end_metrics(d);
         if (d->loop)
                 reap_gone(&d->reap);
         HASH_ITER(hh, d->containers, c, tmp)
@@ -523,6 +526,7 @@ static void serve(struct daemon *d)
         daemon_publish(d, &ev);
         owners_serve(d->owners);
         watch_pressure(d);
+        daemon_serve_metrics(d, options.gid);
         keeper_link_notify(d->keeper, "READY=1");
         log_info("sandboxd %s serves %s; state in %s; %u containers", SANDBOXD_VERSION, d->config->socket,
                  record_store_root(d->store), (unsigned)HASH_COUNT(d->containers));

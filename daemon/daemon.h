@@ -16,6 +16,8 @@
 struct adoption;
 struct container;
 struct keeper_link;
+struct metrics;
+struct metrics_text;
 struct kept_store;
 struct owners;
 struct pressure;
@@ -42,6 +44,8 @@ struct daemon {
         struct oom_hub *oom;
         struct pressure *pressure;  /* once it serves */
         const struct pressure_policy *pressure_policy;
+        struct metrics *metrics;           /* NULL: not served */
+        struct metrics_text *metrics_text; /* while it is being gathered */
         struct command_queue *commands;
         struct requests *requests;
         struct transport *transport;

@@ -4,6 +4,7 @@
 /* The bounds of everything that crosses a socket. */
 
 #define LIMIT_ID 76                     /* bytes of an id, namespace, owner or exec id */
+#define LIMIT_KEY (3 * LIMIT_ID + 2)    /* bytes of "owner/namespace/id" */
 #define LIMIT_PATH 4095                 /* bytes of a path */
 #define LIMIT_URI 8191                  /* bytes of a stdio URI */
 #define LIMIT_TEXT 4096                 /* bytes of a message for people */

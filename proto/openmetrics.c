@@ -35,13 +35,15 @@ static void value(struct buf *b, uint64_t v, uint64_t per_unit)
 static void label(struct buf *b, const char *name, const char *text, bool first)
 {
         buf_printf(b, "%s%s=\"", first ? "{" : ",", name);
-        for (; *text; text++) {
-                if (*text == '\n')
-                        buf_append(b, "\\n", 2);
-                else if (*text == '\\' || *text == '"')
-                        buf_printf(b, "\\%c", *text);
-                else
-                        buf_append(b, text, 1);
+        while (*text) {
+                size_t n = strcspn(text, "\n\\\"");
+
+                buf_append(b, text, n);
+                text += n;
+                if (!*text)
+                        break;
+                buf_append(b, *text == '\n' ? "\\n" : *text == '"' ? "\\\"" : "\\\\", 2);
+                text++;
         }
         buf_append(b, "\"", 1);
 }
@@ -133,6 +135,10 @@ static const struct {
         C("oom_kills", COUNTER, "", 1, oom_kill, ALWAYS, "Processes killed for lack of memory"),
         C("pids", GAUGE, "", 1, pids_current, ALWAYS, "Processes and threads"),
         C("pids_limit", GAUGE, "", 1, pids_limit, IF_SET, "Limit of processes and threads; none: no sample"),
+        C("daemon_memory_bytes", GAUGE, "bytes", 1, own_bytes, ALWAYS, "Memory that the daemon keeps for it"),
+        C("daemon_fds", GAUGE, "", 1, own_fds, ALWAYS, "Descriptors that the daemon keeps for it"),
+        C("daemon_operations", GAUGE, "", 1, own_operations, ALWAYS, "Operations that are under way"),
+        C("daemon_requests", GAUGE, "", 1, own_requests, ALWAYS, "Requests that wait for something to happen to it"),
 #undef C
 #undef M
 };
@@ -142,23 +148,21 @@ static const void *part(const struct stats_result *s, enum where where)
         return where == MEMORY ? (const void *)s->memory : where == SWAP ? (const void *)s->swap : s;
 }
 
-static void write_values(struct buf *b, const struct list_stats_result *list)
+static void write_values(struct buf *b, size_t f, const struct list_stats_result *list)
 {
-        for (size_t f = 0; f < ARRAY_SIZE(of_container); f++) {
-                family(b, of_container[f].name, of_container[f].kind, of_container[f].unit, of_container[f].help);
-                for (size_t i = 0; i < list->n; i++) {
-                        const char *base = part(&list->items[i], of_container[f].where);
-                        uint64_t v;
+        family(b, of_container[f].name, of_container[f].kind, of_container[f].unit, of_container[f].help);
+        for (size_t i = 0; i < list->n; i++) {
+                const char *base = part(&list->items[i], of_container[f].where);
+                uint64_t v;
 
-                        if (!base)
-                                continue;
-                        v = *(const uint64_t *)(base + of_container[f].offset);
-                        if (!v && of_container[f].absent == IF_SET)
-                                continue;
-                        sample(b, of_container[f].name, of_container[f].kind, &list->items[i]);
-                        buf_append(b, "}", 1);
-                        value(b, v, of_container[f].per_unit);
-                }
+                if (!base)
+                        continue;
+                v = *(const uint64_t *)(base + of_container[f].offset);
+                if (!v && of_container[f].absent == IF_SET)
+                        continue;
+                sample(b, of_container[f].name, of_container[f].kind, &list->items[i]);
+                buf_append(b, "}", 1);
+                value(b, v, of_container[f].per_unit);
         }
 }
 
@@ -175,24 +179,22 @@ static const struct {
         { "sandboxd_container_block_writes", "", "io_serviced_recursive", "Write", "wios", "Writes to block devices" },
 };
 
-static void write_block(struct buf *b, const struct list_stats_result *list)
+static void write_block(struct buf *b, size_t f, const struct list_stats_result *list)
 {
-        for (size_t f = 0; f < ARRAY_SIZE(of_block); f++) {
-                family(b, of_block[f].name, COUNTER, of_block[f].unit, of_block[f].help);
-                for (size_t i = 0; i < list->n; i++) {
-                        const struct stats_result *s = &list->items[i];
+        family(b, of_block[f].name, COUNTER, of_block[f].unit, of_block[f].help);
+        for (size_t i = 0; i < list->n; i++) {
+                const struct stats_result *s = &list->items[i];
 
-                        for (size_t k = 0; k < s->blkio.n; k++) {
-                                const struct blkio_entry *e = &s->blkio.items[k];
-                                bool v2 = !e->file || !*e->file;
+                for (size_t k = 0; k < s->blkio.n; k++) {
+                        const struct blkio_entry *e = &s->blkio.items[k];
+                        bool v2 = !e->file || !*e->file;
 
-                                if (strcmp(e->op, v2 ? of_block[f].v2_op : of_block[f].v1_op) != 0 ||
-                                    (!v2 && strcmp(e->file, of_block[f].v1_file) != 0))
-                                        continue;
-                                sample(b, of_block[f].name, COUNTER, s);
-                                buf_printf(b, ",device=\"%" PRIu64 ":%" PRIu64 "\"}", e->major, e->minor);
-                                value(b, e->value, 1);
-                        }
+                        if (strcmp(e->op, v2 ? of_block[f].v2_op : of_block[f].v1_op) != 0 ||
+                            (!v2 && strcmp(e->file, of_block[f].v1_file) != 0))
+                                continue;
+                        sample(b, of_block[f].name, COUNTER, s);
+                        buf_printf(b, ",device=\"%" PRIu64 ":%" PRIu64 "\"}", e->major, e->minor);
+                        value(b, e->value, 1);
                 }
         }
 }
@@ -215,19 +217,17 @@ static const struct {
 #undef N
 };
 
-static void write_network(struct buf *b, const struct list_stats_result *list)
+static void write_network(struct buf *b, size_t f, const struct list_stats_result *list)
 {
-        for (size_t f = 0; f < ARRAY_SIZE(of_network); f++) {
-                family(b, of_network[f].name, COUNTER, of_network[f].unit, of_network[f].help);
-                for (size_t i = 0; i < list->n; i++) {
-                        for (size_t k = 0; k < list->items[i].network.n; k++) {
-                                const struct net_entry *e = &list->items[i].network.items[k];
+        family(b, of_network[f].name, COUNTER, of_network[f].unit, of_network[f].help);
+        for (size_t i = 0; i < list->n; i++) {
+                for (size_t k = 0; k < list->items[i].network.n; k++) {
+                        const struct net_entry *e = &list->items[i].network.items[k];
 
-                                sample(b, of_network[f].name, COUNTER, &list->items[i]);
-                                label(b, "interface", e->name, false);
-                                buf_append(b, "}", 1);
-                                value(b, *(const uint64_t *)((const char *)e + of_network[f].offset), 1);
-                        }
+                        sample(b, of_network[f].name, COUNTER, &list->items[i]);
+                        label(b, "interface", e->name, false);
+                        buf_append(b, "}", 1);
+                        value(b, *(const uint64_t *)((const char *)e + of_network[f].offset), 1);
                 }
         }
 }
@@ -250,17 +250,43 @@ static void write_pressure(struct buf *b, const struct list_stats_result *list)
         }
 }
 
+/* --- all of it, family after family --- */
+
+static void write_took(struct buf *b, const struct stats_all_result *stats)
+{
+        family(b, "sandboxd_stats_read_seconds", GAUGE, "seconds", "What it took to read all that follows");
+        buf_printf(b, "sandboxd_stats_read_seconds");
+        value(b, stats->took_ns, 1000000000);
+}
+
+bool openmetrics_step(struct buf *ret, unsigned step, const struct info_result *info,
+                      const struct stats_all_result *stats)
+{
+        size_t n = step;
+
+        if (n == 0) {
+                write_daemon(ret, info);
+                return true;
+        }
+        if (stats && n == 1)
+                write_took(ret, stats);
+        else if (stats && (n -= 2) < ARRAY_SIZE(of_container))
+                write_values(ret, n, &stats->containers);
+        else if (stats && (n -= ARRAY_SIZE(of_container)) < ARRAY_SIZE(of_block))
+                write_block(ret, n, &stats->containers);
+        else if (stats && (n -= ARRAY_SIZE(of_block)) < ARRAY_SIZE(of_network))
+                write_network(ret, n, &stats->containers);
+        else if (stats && (n -= ARRAY_SIZE(of_network)) == 0)
+                write_pressure(ret, &stats->containers);
+        else {
+                buf_printf(ret, "# EOF\n");
+                return false;
+        }
+        return true;
+}
+
 void openmetrics_write(struct buf *ret, const struct info_result *info, const struct stats_all_result *stats)
 {
-        write_daemon(ret, info);
-        if (stats) {
-                family(ret, "sandboxd_stats_read_seconds", GAUGE, "seconds", "What it took to read all that follows");
-                buf_printf(ret, "sandboxd_stats_read_seconds");
-                value(ret, stats->took_ns, 1000000000);
-                write_values(ret, &stats->containers);
-                write_block(ret, &stats->containers);
-                write_network(ret, &stats->containers);
-                write_pressure(ret, &stats->containers);
-        }
-        buf_printf(ret, "# EOF\n");
+        for (unsigned step = 0; openmetrics_step(ret, step, info, stats); step++)
+                ;
 }

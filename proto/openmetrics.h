@@ -8,3 +8,7 @@
 
 /* Appends the whole text, to its "# EOF"; ret->failed tells of a lack of memory. stats may be NULL. */
 void openmetrics_write(struct buf *ret, const struct info_result *info, const struct stats_all_result *stats);
+/* The same in steps 0, 1, 2 ...: one family of all containers at a time, a microsecond for each. False: it was the
+ * last. */
+bool openmetrics_step(struct buf *ret, unsigned step, const struct info_result *info,
+                      const struct stats_all_result *stats);

@@ -136,6 +136,9 @@ UNIT_TESTS += tests/unit/test-outbox
 tests_unit_test_outbox_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS)
 tests_unit_test_outbox_LDADD = $(UNIT_DAEMON)
 
+UNIT_TESTS += tests/unit/test-metrics
+tests_unit_test_metrics_LDADD = $(UNIT_DAEMON)
+
 UNIT_TESTS += tests/unit/test-pressure
 tests_unit_test_pressure_SOURCES = tests/unit/test-pressure.c tests/lib/tree.c tests/lib/tree.h
 tests_unit_test_pressure_LDADD = $(UNIT_DAEMON)

@@ -6,6 +6,7 @@
 #include "base/atomicfile.h"
 #include "base/fd.h"
 #include "client/ctl/commands.h"
+#include "client/ctl/stats_pages.h"
 #include "proto/openmetrics.h"
 
 static const struct option_desc options[] = {
@@ -38,17 +39,18 @@ static int write_out(struct ctl *ctl, const struct args *args, const struct buf 
 static int run(struct ctl *ctl, const struct args *args)
 {
         const struct stats_all_params params = { .all_owners = true, .brief = true };
-        struct sandboxd_reply info = SANDBOXD_REPLY_NULL, stats = SANDBOXD_REPLY_NULL;
+        struct sandboxd_reply info = SANDBOXD_REPLY_NULL;
+        struct stats_pages stats = { 0 };
         _cleanup_(buf_deinit) struct buf text = BUF_NULL;
         int status = ctl->failure;
 
-        if (ctl_call(ctl, METHOD_STATS_ALL, &params, NULL, &stats) == 0 &&
+        if (ctl_stats_all(ctl, &params, &stats) == 0 &&
             ctl_call(ctl, METHOD_INFO, NULL, NULL, &info) == 0) {
-                openmetrics_write(&text, info.result, stats.result);
+                openmetrics_write(&text, info.result, &stats.all);
                 status = text.failed ? ctl_fail(ctl, "no memory for the metrics") : write_out(ctl, args, &text);
         }
         sandboxd_reply_clear(&info);
-        sandboxd_reply_clear(&stats);
+        stats_pages_clear(&stats);
         return status;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "client/ctl/commands.h"
+#include "client/ctl/stats_pages.h"
 #include "client/ctl/units.h"
 
 static const struct option_desc options[] = {
@@ -148,8 +149,7 @@ static int each(struct ctl *ctl, const struct args *args, struct samples *sample
         struct stats_all_params params = {
                 .owner = ctl->owner, .ns = all ? "" : ctl->ns, .all_owners = all, .brief = t || quiet
         };
-        struct sandboxd_reply reply = SANDBOXD_REPLY_NULL;
-        const struct stats_all_result *list;
+        struct stats_pages pages = { 0 };
         int status = 0, r;
 
         for (int i = 0; i < args->n_words; i++) {
@@ -161,11 +161,10 @@ static int each(struct ctl *ctl, const struct args *args, struct samples *sample
         }
         if (args->n_words > 0)
                 return status;
-        r = ctl_call(ctl, METHOD_STATS_ALL, &params, NULL, &reply);
-        list = reply.result;
-        for (size_t i = 0; r == 0 && i < list->containers.n; i++)
-                show(&list->containers.items[i], samples, t, quiet);
-        sandboxd_reply_clear(&reply);
+        r = ctl_stats_all(ctl, &params, &pages);
+        for (size_t i = 0; i < pages.all.containers.n; i++)
+                show(&pages.all.containers.items[i], samples, t, quiet);
+        stats_pages_clear(&pages);
         return r < 0 ? ctl->failure : 0;
 }
 

@@ -10,6 +10,7 @@
 #include <uthash.h>
 #include "base/cleanup.h"
 #include "client/ctl/commands.h"
+#include "client/ctl/stats_pages.h"
 #include "client/ctl/units.h"
 
 #define BAR 12 /* columns */
@@ -271,19 +272,19 @@ static int run(struct ctl *ctl, const struct args *args)
         if (read_options(ctl, args, &t, &interval, &count) < 0)
                 return ctl->failure;
         for (uint64_t n = 0; status == 0 && (count == 0 || n < count); n++) {
-                struct sandboxd_reply reply = SANDBOXD_REPLY_NULL;
+                struct stats_pages pages = { 0 };
 
                 /* the second picture is soon there: the first has no rates */
                 if (n > 0)
                         poll(NULL, 0, n == 1 && interval > 500 ? 500 : interval);
-                if (ctl_call(ctl, METHOD_STATS_ALL, &params, NULL, &reply) < 0)
+                if (ctl_stats_all(ctl, &params, &pages) < 0)
                         status = ctl->failure;
                 else if (ctl->format == FORMAT_JSON)
-                        ctl_print_json(&desc_stats_all_result, reply.result);
+                        ctl_print_json(&desc_stats_all_result, &pages.all);
                 else
-                        status = picture(&t, reply.result);
+                        status = picture(&t, &pages.all);
                 fflush(stdout);
-                sandboxd_reply_clear(&reply);
+                stats_pages_clear(&pages);
         }
         forget(&t, true);
         return status;

@@ -55,6 +55,49 @@ stats() {
         kill_and_remove
 }
 
+# The daemon serves what sandboxctl prints.
+served() {
+        sleeper
+        sbx metrics -o "$T/metrics"
+        scrape /metrics >"$T/scraped"
+        is "$(sed -n '1{s/\r//;p}' "$T/scraped")" "HTTP/1.1 200 OK" "GET /metrics"
+        is "$(grep '^# ' "$T/scraped")" "$(grep '^# ' "$T/metrics")" "has the families that sandboxctl metrics has"
+        is "$(grep -o '^[^ #]*{.*}' "$T/scraped" | grep "$ID")" "$(grep -o '^[^ #]*{.*}' "$T/metrics" | grep "$ID")" "and the samples of a container"
+        like "$(grep "^sandboxd_container_daemon_fds{.*\"$ID\"" "$T/scraped")" '*} [1-9]*' "and what the daemon spends on it"
+        is "$(scrape / | sed -n '1{s/\r//;p}')" "HTTP/1.1 404 Not Found" "and nothing else is served"
+        kill_and_remove
+}
+
+scrape() { # PATH
+        python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(60)
+s.connect(sys.argv[1])
+s.sendall(b"GET " + sys.argv[2].encode() + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+while data := s.recv(65536):
+    sys.stdout.buffer.write(data)' "$T/sock/metrics" "$1"
+}
+
+# An answer has so many and no more; the next one goes on behind it.
+paged() {
+        local after='' n=0 first=$ID seen='' one
+
+        for one in a b c d e; do ID=$first-$one && sleeper; done
+        while n=$((n + 1)); do
+                rpc stats.all '{"ns": "'"$NS"'", "brief": true, "max": 2, "after": "'"$after"'"}' >"$T/last"
+                seen+="$(field '[.containers[].id] | join(" ")') "
+                after=$(field .next)
+                [ -n "$after" ] || break
+                [ "$n" != 1 ] || { ID=$first-b && kill_and_remove; } # the last one that was seen: its place stays
+        done
+        is "$seen" "$(for one in a b c d e; do printf '%s ' "$first-$one"; done)" "each once, in order"
+        is "$n" 3 "in three answers"
+        is "$(rpc stats.all '{"after": "x"}' | jq -r .reason)" invalid-argument "what is no place to go on from"
+        for one in a c d e; do ID=$first-$one && kill_and_remove && rm -rf "${T:?}/b/$ID" "$T/out/$ID"; done
+        rm -rf "${T:?}/b/$first-b" "$T/out/$first-b"
+        ID=$first
+}
+
 listed() {
         sleeper
         is "$(sbx list -q)" "$ID" "list -q"
@@ -117,6 +160,8 @@ unenforced() {
 
 write_config
 cat >>"$e2e_config" <<END
+[metrics]
+listen = "$T/sock/metrics"
 [runtimes.loose]
 type = "runsc"
 path = "runsc"
@@ -124,5 +169,6 @@ options = ["--platform=ptrace", "--network=none", "--ignore-cgroups"]
 END
 e2e_start
 for_each_runtime pids ps stats listed update after_the_end before_the_start
+for_runtime crun served paged
 for_runtime runsc unenforced
 e2e_done

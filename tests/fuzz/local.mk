@@ -28,6 +28,14 @@ tests_fuzz_fuzz_codec_SOURCES = tests/fuzz/fuzz-codec.c tests/lib/fill.c tests/l
 tests_fuzz_fuzz_codec_LDADD = libproto.la
 tests_fuzz_fuzz_codec_LDFLAGS = $(LIBFUZZER)
 
+FUZZ_CHECKS += tests/fuzz/check-http
+tests_fuzz_check_http_SOURCES = tests/fuzz/fuzz-http.c tests/fuzz/standalone.c $(FUZZ_COMMON)
+tests_fuzz_check_http_LDADD = libdaemon.la
+FUZZERS += tests/fuzz/fuzz-http
+tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz-http.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_http_LDADD = libdaemon.la
+tests_fuzz_fuzz_http_LDFLAGS = $(LIBFUZZER)
+
 FUZZ_CHECKS += tests/fuzz/check-record
 tests_fuzz_check_record_SOURCES = tests/fuzz/fuzz-record.c tests/fuzz/standalone.c tests/lib/fill.c tests/lib/fill.h $(FUZZ_COMMON)
 tests_fuzz_check_record_LDADD = libdaemon.la

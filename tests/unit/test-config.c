@@ -56,6 +56,7 @@ static void assert_equal(const struct config *a, const struct config *b)
         assert_int_equal(a->answers, b->answers);
         assert_int_equal(a->events_max_bytes, b->events_max_bytes);
         assert_int_equal(a->events_segment_bytes, b->events_segment_bytes);
+        assert_string_equal(a->metrics_listen, b->metrics_listen);
         assert_int_equal(a->pressure_host, b->pressure_host);
         assert_int_equal(a->pressure_cgroups.n, b->pressure_cgroups.n);
         assert_int_equal(a->pressure_some_ms, b->pressure_some_ms);
@@ -117,6 +118,7 @@ static void example(void **state)
                                             "answers",
                                             "max_bytes",
                                             "segment_bytes",
+                                            "listen",
                                             "host",
                                             "cgroups",
                                             "some",
@@ -160,6 +162,7 @@ static void everything_set(void **state)
                  "[access]\nuids = [0, 1000, 4294967294]\ngroup = ''\n"
                  "[quota]\nconnections = 8\nrequests = 9\nbytes = 0x1000000\ntotal_requests = 11\nanswers = 16\n"
                  "[events]\nmax_bytes = 100_000\nsegment_bytes = 50_000\n"
+                 "[metrics]\nlisten = '[::1]:9464'\n"
                  "[pressure]\nhost = false\ncgroups = ['/a', '/b.slice/c']\nsome = 1\nfull = 0\nwindow = 500\n"
                  "calm = 3\n"
                  "[runtimes.kata]\npath = '/opt/kata'\nroot = '/kata'\noptions = ['--a=b', '-c']\n"
@@ -182,6 +185,7 @@ static void everything_set(void **state)
         assert_int_equal(c->answers, 16);
         assert_int_equal(c->events_max_bytes, 100000);
         assert_int_equal(c->events_segment_bytes, 50000);
+        assert_string_equal(c->metrics_listen, "[::1]:9464");
         assert_false(c->pressure_host);
         assert_int_equal(c->pressure_cgroups.n, 2);
         assert_string_equal(c->pressure_cgroups.items[1], "/b.slice/c");
@@ -241,6 +245,7 @@ static void refuses(void **state)
                 { "[access]\nuids = [-1]", ":2:1: \"uids\" must be user ids" },
                 { "[quota]\nbytes = 1", ":2:1: \"bytes\" must be from 8388608" },
                 { "[events]\n\nmax_bytes = 65_536", ":1:1: \"segment_bytes\" must be at most half of \"max_bytes\"" },
+                { "[metrics]\nlisten = '0.0.0.0:80'", ":2:1: metrics are served on a unix socket, an absolute path" },
                 { "[pressure]\nhost = 1", ":2:1: \"host\" must be a boolean, not an integer" },
                 { "[pressure]\ncgroups = ['a']", ":2:1: each of \"cgroups\" must be a path below the cgroup v2 tree" },
                 { "[pressure]\ncgroups = ['/']", ":2:1: each of \"cgroups\" must be a path below the cgroup v2 tree" },
