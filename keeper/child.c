@@ -19,6 +19,8 @@
 
 #define BACKOFF_FIRST_NS (10 * NSEC_PER_MSEC)
 #define BACKOFF_MAX_NS (5 * NSEC_PER_SEC)
+/* One that had come up was of use meanwhile, and clients wait for the next. */
+#define BACKOFF_READY_MAX_NS (NSEC_PER_SEC / 4)
 #define LONG_LIFE_NS (10 * NSEC_PER_SEC)
 #define PASS_FIRST 3
 
@@ -155,6 +157,7 @@ void child_ended(struct child *c, int wait_status, bool stopping, uint64_t now_n
 {
         int status = child_exit_status(wait_status);
         bool replacing = c->replacing;
+        uint64_t max_ns = c->ready ? BACKOFF_READY_MAX_NS : BACKOFF_MAX_NS;
 
         c->pid = 0;
         c->kill_ns = 0;
@@ -169,8 +172,8 @@ void child_ended(struct child *c, int wait_status, bool stopping, uint64_t now_n
         }
         if (now_ns - c->started_ns >= LONG_LIFE_NS)
                 c->backoff_ns = 0;
+        if (c->backoff_ns > max_ns)
+                c->backoff_ns = max_ns;
         c->restart_ns = now_ns + c->backoff_ns;
         c->backoff_ns = c->backoff_ns == 0 ? BACKOFF_FIRST_NS : c->backoff_ns * 2;
-        if (c->backoff_ns > BACKOFF_MAX_NS)
-                c->backoff_ns = BACKOFF_MAX_NS;
 }

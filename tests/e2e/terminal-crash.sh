@@ -61,22 +61,26 @@ terminal() {
         ok $? "nothing is stored any more"
 }
 
+let_exec_end() { # there may be no process of it to be seen here
+        echo >"$T/vol/go"
+        eventually [ -e "$T/vol/ends" ]
+}
+
 nothing_kept() {
         [ "$(kept)" = 0 ]
 }
 
 terminal_of_exec() {
-        local pid
-
         sleeper
         open_screen
-        add_exec e "{terminal: true, stdin_path: \"$T/in\", stdout_path: \"$T/screen\"}" sh -c "$talker"
-        pid=$(field .pid)
+        add_exec e "{terminal: true, stdin_path: \"$T/in\", stdout_path: \"$T/screen\"}" \
+                sh -c 'echo begin; read -r line; echo "got $line"; until [ -e /vol/go ]; do sleep 0.02; done; echo >/vol/ends; exit 51'
         shows begin "an exec has begun"
         without_daemon true
         echo one >&"$keys"
         shows "got one" "after kill -9 its terminal goes on"
-        without_daemon end_of "$pid"
+        without_daemon let_exec_end
+        rm -f "$T/vol/go" "$T/vol/ends"
         is "$(status_of '{exec_id: "e"}')" 51 "and it ends"
         close_screen
         kill_and_remove

@@ -36,6 +36,12 @@ static void test_backoff(void **state)
         assert_int_equal(delay_ms(&c, 10 * NSEC_PER_SEC - 1, SIGKILL), 5000);
         assert_int_equal(delay_ms(&c, 10 * NSEC_PER_SEC, SIGKILL), 0);
         assert_int_equal(delay_ms(&c, 1, SIGKILL), 10);
+        for (size_t i = 0; i < 10; i++) {
+                c.ready = true;
+                assert_in_range(delay_ms(&c, 1, SIGKILL), 20, 250);
+        }
+        c.ready = false;
+        assert_int_equal(delay_ms(&c, 1, SIGKILL), 500);
 }
 
 static void test_final(void **state)
