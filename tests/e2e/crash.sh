@@ -146,14 +146,16 @@ ended_meanwhile() {
         must delete
 }
 
-exec_ended_meanwhile() {
-        local pid
+let_exec_end() { # there may be no process of it to be seen here
+        echo >"$T/vol/go"
+        eventually [ -e "$T/vol/ends" ]
+}
 
+exec_ended_meanwhile() {
         sleeper
-        add_exec e '' sh -c 'until [ -e /vol/go ]; do sleep 0.02; done; exit 37'
-        pid=$(field .pid)
-        without_daemon let_end "$pid"
-        rm -f "$T/vol/go"
+        add_exec e '' sh -c 'until [ -e /vol/go ]; do sleep 0.02; done; echo >/vol/ends; exit 37'
+        without_daemon let_exec_end
+        rm -f "$T/vol/go" "$T/vol/ends"
         is "$(status_of '{exec_id: "e"}')" 37 "an exec too"
         kill_and_remove
 }
