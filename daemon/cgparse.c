@@ -106,6 +106,40 @@ bool cg_find(const char *text, const char *key, uint64_t *ret)
         return false;
 }
 
+/* The word behind p that is a value: of key, if that is not empty. */
+static bool find_value(const char *p, const char *key, uint64_t *ret)
+{
+        size_t len = strlen(key), n;
+        char value[32];
+
+        for (; *p == ' '; p += n) {
+                p += strspn(p, " ");
+                n = strcspn(p, " \n");
+                if (len && (strncmp(p, key, len) != 0 || p[len] != '='))
+                        continue;
+                p += len ? len + 1 : 0;
+                n = strcspn(p, " \n");
+                if (n >= sizeof(value))
+                        return false;
+                memcpy(value, p, n);
+                value[n] = '\0';
+                return cg_limit(value, ret) == 0;
+        }
+        return false;
+}
+
+bool cg_find_device(const char *text, uint64_t major, uint64_t minor, const char *key, uint64_t *ret)
+{
+        for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
+                const char *p = text;
+                uint64_t a, b;
+
+                if (take_u64(&p, &a) == 0 && *p++ == ':' && take_u64(&p, &b) == 0 && a == major && b == minor)
+                        return find_value(p, key, ret);
+        }
+        return false;
+}
+
 /* Room for `more` entries behind the n that are there; NULL: no memory, or nothing to add. */
 static void *list_grow(struct arena *a, const void *items, size_t n, size_t more, size_t size)
 {

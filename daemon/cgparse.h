@@ -20,6 +20,8 @@ int cg_u64(const char *text, uint64_t *ret);
 int cg_limit(const char *text, uint64_t *ret);
 /* Value of a "key value" line. */
 bool cg_find(const char *text, const char *key, uint64_t *ret);
+/* The limit of a device in lines "8:0 100" (key "") or "8:0 rbps=100 wbps=max" (its key). False: not there. */
+bool cg_find_device(const char *text, uint64_t major, uint64_t minor, const char *key, uint64_t *ret);
 
 /* Lists for the messages. 0, or -ENOMEM. At most LIMIT_LIST entries. Lists that have entries already are appended
  * to. */

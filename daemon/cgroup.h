@@ -28,6 +28,14 @@ struct cgroup;
 int cgroup_of_pid(struct cgroup_host *h, pid_t pid, struct cgroup **ret, struct error *err);
 /* By the path below the hierarchies, as cgroup_path() gave it (for adoption). */
 int cgroup_of_path(struct cgroup_host *h, const char *path, struct cgroup **ret, struct error *err);
+/* That which the cgroupsPath of a spec asks for; systemd: the runtime uses that driver, for which it is
+ * "slice:prefix:name". INVALID_ARGUMENT if it is not of this form. The path of it is for the caller to free. */
+int cgroup_of_spec(struct cgroup_host *h, const char *cgroups_path, bool systemd, struct cgroup **ret,
+                   struct error *err);
+int cgroup_path_of_spec(const struct cgroup_host *h, const char *cgroups_path, bool systemd, char **ret,
+                        struct error *err);
+/* With the systemd driver: *cg becomes the unit that was asked for, if it is one level below that. */
+int cgroup_climb(struct cgroup_host *h, const char *cgroups_path, struct cgroup **cg, struct error *err);
 /* libcgroup exports a cgroup_free() too, and calls it through its own symbol table: it would get ours. */
 #define cgroup_free sandboxd_cgroup_free
 struct cgroup *cgroup_free(struct cgroup *cg);

@@ -15,6 +15,7 @@
 #include "daemon/runsc_control.h"
 #include "daemon/runtime_oci.h"
 #include "daemon/spec_urpc.h"
+#include "daemon/stats.h"
 
 #define WAIT_AGAIN_NS NSEC_PER_SEC
 #define LAST_WORDS_NS (2 * NSEC_PER_SEC) /* for a wait to end by itself, once the sandbox has ended */
@@ -43,12 +44,15 @@ struct cgroup *runsc_cgroup(const struct container *c)
 int runsc_sub_made(struct container *c, pid_t pid, struct error *err)
 {
         const struct container *box = sandbox_of(c);
+        struct error local = ERROR_NULL;
 
         if (!box || box->init.pid != pid)
                 return error_set(err, REASON_RUNTIME_FAILED, "the sandbox %s has ended", c->sandbox_id);
         c->init.pid = pid;
         c->init.in_sandbox = true;
         c->init.start_time = box->init.start_time;
+        if (c->spec && stats_verify_sandbox(box->cgroup, &c->spec->limits, &local) < 0)
+                daemon_warn(c->daemon, c, "a limit is not in force: %s", local.message);
         return 0;
 }
 

@@ -116,8 +116,8 @@ static void plain_done(struct command *cmd, const struct command_result *res)
  * own delete finds nothing to remove. Only what is empty goes. */
 static int remove_cgroup(struct container *c, struct error *err)
 {
-        if (c->state == CONTAINER_UNDOING && !c->cgroup && c->cgroups_path[0] == '/' && !c->params->systemd_cgroup)
-                (void)cgroup_of_path(c->daemon->cgroups, c->cgroups_path, &c->cgroup, NULL);
+        if (c->state == CONTAINER_UNDOING && !c->cgroup && c->cgroups_path[0])
+                (void)cgroup_of_spec(c->daemon->cgroups, c->cgroups_path, c->params->systemd_cgroup, &c->cgroup, NULL);
         if (!c->cgroup || !cgroup_exists(c->cgroup))
                 return 0;
         return cgroup_remove(c->cgroup, err);

@@ -72,6 +72,9 @@ int start_find_cgroup(struct container *c, pid_t pid, struct error *err)
                 log_info("container %s: no cgroup: %s", c->key, local.message);
                 return 0;
         }
+        if (c->params->systemd_cgroup && c->cgroups_path[0] &&
+            cgroup_climb(c->daemon->cgroups, c->cgroups_path, &c->cgroup, &local) < 0)
+                log_info("container %s: %s", c->key, local.message);
         if (!cgroup_is_private(c->cgroup)) {
                 log_info("container %s: it has no cgroup of its own (%s)", c->key, cgroup_path(c->cgroup));
                 c->cgroup = cgroup_free(c->cgroup);

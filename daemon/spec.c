@@ -54,16 +54,73 @@ static int read_cpu(const struct spec_node *cpu, struct arena *a, struct spec_li
         return 0;
 }
 
+static const struct {
+        const char *list, *value;
+        enum spec_io kind;
+} io_lists[] = {
+        { "throttleReadBpsDevice", "rate", IO_READ_BPS },     { "throttleWriteBpsDevice", "rate", IO_WRITE_BPS },
+        { "throttleReadIOPSDevice", "rate", IO_READ_IOPS },   { "throttleWriteIOPSDevice", "rate", IO_WRITE_IOPS },
+        { "weightDevice", "weight", IO_WEIGHT },
+};
+
+static int read_io_device(const struct spec_node *device, const char *value, struct spec_io_limit *ret,
+                          struct error *err)
+{
+        json_int_t major = 0, minor = 0;
+
+        if (spec_is_object(device, err) < 0 || spec_get_int(device, "major", 0, UINT32_MAX, &major, err) < 0 ||
+            spec_get_int(device, "minor", 0, UINT32_MAX, &minor, err) < 0 ||
+            spec_get_u64(device, value, &ret->value, err) < 0)
+                return -1;
+        ret->major = (uint64_t)major;
+        ret->minor = (uint64_t)minor;
+        return 0;
+}
+
+static int read_io(const struct spec_node *io, struct arena *a, struct spec_limits *ret, struct error *err)
+{
+        struct spec_node lists[ARRAY_SIZE(io_lists)];
+        struct spec_io_limit *items;
+        json_int_t weight = 0;
+        size_t n = 0;
+
+        if (spec_get_int(io, "weight", 0, UINT16_MAX, &weight, err) < 0)
+                return -1;
+        ret->io_weight = (uint64_t)weight;
+        for (size_t k = 0; k < ARRAY_SIZE(io_lists); k++) {
+                if (spec_get_array(io, io_lists[k].list, &lists[k], err) < 0)
+                        return -1;
+                n += json_array_size(lists[k].value);
+        }
+        items = arena_alloc(a, n * sizeof(*items));
+        if (!items)
+                return spec_no_memory(err);
+        for (size_t k = 0; k < ARRAY_SIZE(io_lists); k++) {
+                for (size_t i = 0; i < json_array_size(lists[k].value); i++) {
+                        struct spec_node device = spec_entry(&lists[k], i);
+                        struct spec_io_limit *limit = &items[ret->n_io];
+
+                        limit->kind = io_lists[k].kind;
+                        if (read_io_device(&device, io_lists[k].value, limit, err) < 0)
+                                return -1;
+                        ret->n_io += limit->value != 0; /* 0: none was asked for */
+                }
+        }
+        ret->io = items;
+        return 0;
+}
+
 static int read_resources(const struct spec_node *resources, struct arena *a, struct spec_limits *ret,
                           struct error *err)
 {
-        struct spec_node memory, cpu, pids;
+        struct spec_node memory, cpu, pids, io;
 
         *ret = (struct spec_limits){ .cpuset_cpus = "", .cpuset_mems = "" };
         if (spec_get_object(resources, "memory", &memory, err) < 0 || read_memory(&memory, ret, err) < 0 ||
             spec_get_object(resources, "cpu", &cpu, err) < 0 || read_cpu(&cpu, a, ret, err) < 0 ||
             spec_get_object(resources, "pids", &pids, err) < 0 ||
-            get_limit(&pids, "limit", &ret->has_pids, &ret->pids, err) < 0)
+            get_limit(&pids, "limit", &ret->has_pids, &ret->pids, err) < 0 ||
+            spec_get_object(resources, "blockIO", &io, err) < 0 || read_io(&io, a, ret, err) < 0)
                 return -1;
         return 0;
 }

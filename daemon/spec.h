@@ -5,6 +5,13 @@
 
 #include "proto/codec.h"
 
+/* Of one device: bytes or operations per second, or a weight. */
+enum spec_io { IO_READ_BPS, IO_WRITE_BPS, IO_READ_IOPS, IO_WRITE_IOPS, IO_WEIGHT };
+struct spec_io_limit {
+        enum spec_io kind;
+        uint64_t major, minor, value;
+};
+
 struct spec_limits { /* 0 or negative sentinel: not asked for */
         bool has_memory, has_swap, has_cpu_quota, has_cpu_shares, has_pids, has_memory_reservation;
         int64_t memory, swap, memory_reservation; /* bytes; -1: unlimited */
@@ -13,6 +20,9 @@ struct spec_limits { /* 0 or negative sentinel: not asked for */
         uint64_t cpu_shares;
         int64_t pids;
         const char *cpuset_cpus, *cpuset_mems; /* "" if not asked for */
+        uint64_t io_weight;                    /* as v1 counts, 10 to 1000 */
+        const struct spec_io_limit *io;
+        size_t n_io;
 };
 
 struct spec {

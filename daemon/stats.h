@@ -14,3 +14,6 @@ int stats_read(const struct cgroup *cg, pid_t pid, struct arena *a, struct stats
 /* cg may be NULL: it has none of its own. Reads back what was asked for: -1 with LIMIT_NOT_APPLIED and the
  * file, the wanted and the found value if one is not in force. */
 int stats_verify_limits(const struct cgroup *cg, const struct spec_limits *limits, struct error *err);
+/* The same for a container that lives in the sandbox of another one, with which it shares a cgroup: there its own limit
+ * of memory cannot be in force, but some limit has to be. */
+int stats_verify_sandbox(const struct cgroup *sandbox, const struct spec_limits *limits, struct error *err);

@@ -16,32 +16,27 @@
 #include "base/fd.h"
 #include "daemon/cgparse.h"
 #include "daemon/cgroup_internal.h"
-#include "daemon/stats.h"
+#include "daemon/stats_verify.h"
 
 #define SHARES_MIN     2 /* the kernel's own range */
 #define SHARES_MAX     262144
 #define PERIOD_DEFAULT 100000
-
-struct verify {
-        const struct cgroup *cg;
-        const struct spec_limits *limits;
-        struct error *err;
-        char text[4096]; /* of the file read last, without its newline */
-};
 
 static bool is_v2(const struct verify *v, enum cgroup_controller c)
 {
         return v->cg && cgroup_is_v2(v->cg, c);
 }
 
-static int differs(struct verify *v, enum cgroup_controller c, const char *file, const char *want)
+int verify_differs(struct verify *v, enum cgroup_controller c, const char *file, const char *want)
 {
+        for (char *p = strchr(v->text, '\n'); p; p = strchr(p, '\n'))
+                *p = ';';
         return error_set(v->err, REASON_LIMIT_NOT_APPLIED, "%s/%s: wanted %s, found %s", cgroup_dir(v->cg, c), file,
                          want, v->text);
 }
 
 /* 0, or -1 with err: a file that is not there cannot have the limit. */
-static int load(struct verify *v, enum cgroup_controller c, const char *file, const char *want)
+int verify_load(struct verify *v, enum cgroup_controller c, const char *file, const char *want)
 {
         _cleanup_(freep) char *path = NULL;
         const char *dir = v->cg ? cgroup_dir(v->cg, c) : NULL;
@@ -58,7 +53,7 @@ static int load(struct verify *v, enum cgroup_controller c, const char *file, co
         if (n < 0)
                 return error_set_errno(v->err, REASON_LIMIT_NOT_APPLIED, (int)n, "%s: wanted %s, cannot read it", path,
                                        want);
-        v->text[strcspn(v->text, "\n")] = '\0';
+        v->text[n > 0 && v->text[n - 1] == '\n' ? n - 1 : n] = '\0';
         return 0;
 }
 
@@ -73,21 +68,21 @@ static int check_limit(struct verify *v, enum cgroup_controller c, const char *f
                 (void)snprintf(text, sizeof(text), "%" PRIu64, rounded);
         else
                 (void)snprintf(text, sizeof(text), "no limit");
-        if (load(v, c, file, text) < 0)
+        if (verify_load(v, c, file, text) < 0)
                 return -1;
         if (cg_limit(v->text, &found) < 0)
-                return differs(v, c, file, text);
+                return verify_differs(v, c, file, text);
         /* cg_limit() says 0 for both: a limit of nothing, and none */
         none = found == 0 && v->text[0] != '0';
         if (found == rounded && none == (want <= 0))
                 return 0;
         /* A limit beyond the largest that there is: none. */
-        return want > 0 && none && rounded >= UINT64_C(0x7fffffffffff0000) ? 0 : differs(v, c, file, text);
+        return want > 0 && none && rounded >= UINT64_C(0x7fffffffffff0000) ? 0 : verify_differs(v, c, file, text);
 }
 
 /* --- memory --- */
 
-static bool file_exists(const struct verify *v, enum cgroup_controller c, const char *file)
+bool verify_has_file(const struct verify *v, enum cgroup_controller c, const char *file)
 {
         _cleanup_(freep) char *path = NULL;
         const char *dir = v->cg ? cgroup_dir(v->cg, c) : NULL;
@@ -113,12 +108,12 @@ static int verify_swap(struct verify *v, uint64_t page)
         int64_t want = l->swap;
         uint64_t found;
 
-        if (v->cg && cgroup_dir(v->cg, CG_MEMORY) && !file_exists(v, CG_MEMORY, file)) {
+        if (v->cg && cgroup_dir(v->cg, CG_MEMORY) && !verify_has_file(v, CG_MEMORY, file)) {
                 /* A kernel without swap accounting. Nothing is lost if no limit was asked for or nothing can be
                  * swapped. */
                 if (want < 0 || !host_has_swap())
                         return 0;
-                return load(v, CG_MEMORY, file, "a limit");
+                return verify_load(v, CG_MEMORY, file, "a limit");
         }
         if (!v2 || want < 0)
                 return check_limit(v, CG_MEMORY, file, want, page);
@@ -127,9 +122,9 @@ static int verify_swap(struct verify *v, uint64_t page)
         want -= l->memory;
         if (want > 0)
                 return check_limit(v, CG_MEMORY, file, want, page);
-        if (load(v, CG_MEMORY, file, "0") < 0)
+        if (verify_load(v, CG_MEMORY, file, "0") < 0)
                 return -1;
-        return cg_u64(v->text, &found) == 0 && found == 0 ? 0 : differs(v, CG_MEMORY, file, "0");
+        return cg_u64(v->text, &found) == 0 && found == 0 ? 0 : verify_differs(v, CG_MEMORY, file, "0");
 }
 
 static int verify_memory(struct verify *v)
@@ -173,9 +168,11 @@ static int verify_shares(struct verify *v)
         if (!is_v2(v, CG_CPU))
                 return check_limit(v, CG_CPU, "cpu.shares", (int64_t)want, 1);
         (void)snprintf(text, sizeof(text), "the weight for %" PRIu64 " shares", want);
-        if (load(v, CG_CPU, "cpu.weight", text) < 0)
+        if (verify_load(v, CG_CPU, "cpu.weight", text) < 0)
                 return -1;
-        return cg_u64(v->text, &found) == 0 && weight_is_of(found, want) ? 0 : differs(v, CG_CPU, "cpu.weight", text);
+        return cg_u64(v->text, &found) == 0 && weight_is_of(found, want)
+                       ? 0
+                       : verify_differs(v, CG_CPU, "cpu.weight", text);
 }
 
 /* systemd rounds a quota up, to 1 % of a CPU. */
@@ -201,7 +198,7 @@ static int verify_quota_v2(struct verify *v)
                 (void)snprintf(want, sizeof(want), "%" PRId64 " %" PRIu64, l->cpu_quota, want_period);
         else
                 (void)snprintf(want, sizeof(want), "max %" PRIu64, want_period);
-        if (load(v, CG_CPU, "cpu.max", want) < 0)
+        if (verify_load(v, CG_CPU, "cpu.max", want) < 0)
                 return -1;
         (void)snprintf(copy, sizeof(copy), "%.127s", v->text);
         word = cg_word(&cursor);
@@ -214,7 +211,7 @@ static int verify_quota_v2(struct verify *v)
                 good = quota == 0;
         else if (good)
                 good = quota != 0 || period == want_period; /* only a period was asked for */
-        return good ? 0 : differs(v, CG_CPU, "cpu.max", want);
+        return good ? 0 : verify_differs(v, CG_CPU, "cpu.max", want);
 }
 
 static int verify_quota_v1(struct verify *v)
@@ -224,22 +221,22 @@ static int verify_quota_v1(struct verify *v)
         char want[64];
 
         (void)snprintf(want, sizeof(want), "%" PRIu64, l->cpu_period ? l->cpu_period : PERIOD_DEFAULT);
-        if (load(v, CG_CPU, "cpu.cfs_period_us", want) < 0)
+        if (verify_load(v, CG_CPU, "cpu.cfs_period_us", want) < 0)
                 return -1;
         if (cg_u64(v->text, &period) < 0)
-                return differs(v, CG_CPU, "cpu.cfs_period_us", want);
+                return verify_differs(v, CG_CPU, "cpu.cfs_period_us", want);
         if (!l->has_cpu_quota || l->cpu_quota == 0)
-                return period == l->cpu_period ? 0 : differs(v, CG_CPU, "cpu.cfs_period_us", want);
+                return period == l->cpu_period ? 0 : verify_differs(v, CG_CPU, "cpu.cfs_period_us", want);
         if (l->cpu_quota < 0)
                 return check_limit(v, CG_CPU, "cpu.cfs_quota_us", -1, 1);
         (void)snprintf(want, sizeof(want), "%" PRId64 " in a period of %" PRIu64, l->cpu_quota,
                        l->cpu_period ? l->cpu_period : period);
-        if (load(v, CG_CPU, "cpu.cfs_quota_us", want) < 0)
+        if (verify_load(v, CG_CPU, "cpu.cfs_quota_us", want) < 0)
                 return -1;
         if (cg_limit(v->text, &quota) == 0 &&
             quota_is_of(quota, period, (uint64_t)l->cpu_quota, l->cpu_period ? l->cpu_period : period))
                 return 0;
-        return differs(v, CG_CPU, "cpu.cfs_quota_us", want);
+        return verify_differs(v, CG_CPU, "cpu.cfs_quota_us", want);
 }
 
 static int verify_cpu(struct verify *v)
@@ -257,9 +254,9 @@ static int verify_cpuset(struct verify *v, const char *file, const char *want)
 {
         if (!want || !*want)
                 return 0;
-        if (load(v, CG_CPUSET, file, want) < 0)
+        if (verify_load(v, CG_CPUSET, file, want) < 0)
                 return -1;
-        return cg_cpuset_equal(want, v->text) == 1 ? 0 : differs(v, CG_CPUSET, file, want);
+        return cg_cpuset_equal(want, v->text) == 1 ? 0 : verify_differs(v, CG_CPUSET, file, want);
 }
 
 int stats_verify_limits(const struct cgroup *cg, const struct spec_limits *limits, struct error *err)
@@ -269,5 +266,34 @@ int stats_verify_limits(const struct cgroup *cg, const struct spec_limits *limit
         if (verify_memory(&v) < 0 || verify_cpu(&v) < 0 || verify_cpuset(&v, "cpuset.cpus", limits->cpuset_cpus) < 0 ||
             verify_cpuset(&v, "cpuset.mems", limits->cpuset_mems) < 0)
                 return -1;
+        if (verify_io(&v) < 0)
+                return -1;
         return limits->has_pids && limits->pids != 0 ? check_limit(&v, CG_PIDS, "pids.max", limits->pids, 1) : 0;
+}
+
+/* --- of a container in a sandbox --- */
+
+int stats_verify_sandbox(const struct cgroup *sandbox, const struct spec_limits *limits, struct error *err)
+{
+        const char *dir = sandbox ? cgroup_dir(sandbox, CG_MEMORY) : NULL;
+        const char *file = dir && cgroup_is_v2(sandbox, CG_MEMORY) ? "memory.max" : "memory.limit_in_bytes";
+        _cleanup_(freep) char *above = strdup(dir ? dir : "");
+        uint64_t limit = 0;
+
+        if (!limits->has_memory || limits->memory <= 0)
+                return 0;
+        for (char *slash = above ? above + strlen(above) : NULL; slash && slash > above; slash = strrchr(above, '/')) {
+                char path[LIMIT_PATH + 64], text[64];
+
+                *slash = '\0';
+                (void)snprintf(path, sizeof(path), "%s/%s", above, file);
+                if (fd_read_small(-1, path, text, sizeof(text)) <= 0)
+                        break; /* the root has none */
+                if (cg_limit(text, &limit) == 0 && limit)
+                        return 0;
+        }
+        return error_set(err, REASON_LIMIT_NOT_APPLIED,
+                         "memory: wanted %" PRIi64
+                         ", but neither the cgroup of its sandbox nor one above it has a limit",
+                         limits->memory);
 }

@@ -55,6 +55,22 @@ stats() {
         kill_and_remove
 }
 
+# Limits of block I/O are read back where the kernel has them.
+io() {
+        local device files
+
+        device=$(cat /sys/block/*/dev 2>/dev/null | head -n 1)
+        [ -n "$device" ] || { ok 0 "the host has no block device # SKIP"; return; }
+        bundle '{major: '"${device%:*}"', minor: '"${device#*:}"'} as $d | .linux.resources.blockIO =
+                {throttleReadBpsDevice: [$d + {rate: 1048576}], throttleWriteIOPSDevice: [$d + {rate: 100}]}' sleep 1000
+        create && must start
+        files=$(echo /sys/fs/cgroup/{blkio/,}"sandboxd/$NS/$ID"/{io.max,blkio.throttle.{read_bps,write_iops}_device})
+        # shellcheck disable=SC2086 # a list
+        is "$(cat $files 2>/dev/null | grep -oE '[=: ](1048576|100)\b' | tr -d '=: ' | paste -sd' ')" "1048576 100" "limits of block I/O are in force"
+        is "$(events | jq -r 'select(.kind == "warning") | .message')" "" "and nobody warns"
+        kill_and_remove
+}
+
 # The daemon serves what sandboxctl prints.
 served() {
         sleeper
@@ -168,7 +184,7 @@ path = "runsc"
 options = ["--platform=ptrace", "--network=none", "--ignore-cgroups"]
 END
 e2e_start
-for_each_runtime pids ps stats listed update after_the_end before_the_start
+for_each_runtime pids ps stats io listed update after_the_end before_the_start
 for_runtime crun served paged
 for_runtime runsc unenforced
 e2e_done

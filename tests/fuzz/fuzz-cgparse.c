@@ -93,6 +93,10 @@ static void lines(char kind, char *text)
         }
         if (kind == 'f' && cg_find(text, "oom_kill", &v))
                 FUZZ_CHECK(strstr(text, "oom_kill "));
+        if (kind == 'd' && cg_find_device(text, 8, 16, "", &v))
+                FUZZ_CHECK(strchr(text, ':'));
+        if (kind == 'd' && cg_find_device(text, 8, 16, "rbps", &v))
+                FUZZ_CHECK(strstr(text, "rbps="));
         if (kind == 'l')
                 FUZZ_CHECK(cg_u64(text, &v) < 0 || (*text >= '0' && *text <= '9' && cg_limit(text, &v) == 0));
         if (kind == 'o')

@@ -210,6 +210,67 @@ static void test_bad_paths(void **state)
         finish(&f);
 }
 
+/* --- what a spec asks for --- */
+
+static void assert_spec(struct fixture *f, const char *text, const char *want)
+{
+        _cleanup_(freep) char *path = NULL;
+
+        if (cgroup_path_of_spec(f->host, text, true, &path, &f->err) < 0)
+                fail_msg("%s", f->err.message);
+        assert_string_equal(path, want);
+}
+
+static void test_systemd_paths(void **state)
+{
+        static const char *const bad[] = {
+                "",           "/a/b",       "a.slice",       "a.slice:b",    "a.slice:b:c:d",  "a.slice:b:",
+                "a:b:c",      ".slice:b:c", "-a.slice:b:c",  "a-.slice:b:c", "a--b.slice:b:c", "a.slice/b.slice:c:d",
+                "a.slice:/b:c", "a.slice:b:/c", "a.slice:b:../c",
+        };
+        _cleanup_(cgroup_freep) struct cgroup *cg = NULL, *unit = NULL;
+        _cleanup_(freep) char *path = NULL;
+        struct fixture f;
+
+        start(&f, 2);
+        tree_write(&f.tree, "proc/self/cgroup", "0::/system.slice/sandboxd.service\n");
+        assert_spec(&f, "kubepods.slice:cri-containerd:c1", "/kubepods.slice/cri-containerd-c1.scope");
+        assert_spec(&f, "kubepods-burstable-pod1_2.slice:crio:c1",
+                    "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1_2.slice/crio-c1.scope");
+        assert_spec(&f, ":runc:c1", "/system.slice/runc-c1.scope");
+        assert_spec(&f, "-.slice:runc:c1", "/runc-c1.scope");
+        assert_spec(&f, "a.slice::c1", "/a.slice/-c1.scope");
+        assert_spec(&f, "a.slice:x:a-b.slice", "/a.slice/a-b.slice");
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+                f.err.reason = 0;
+                if (cgroup_path_of_spec(f.host, bad[i], true, &path, &f.err) == 0)
+                        fail_msg("accepted: \"%s\"", bad[i]);
+                assert_int_equal(f.err.reason, REASON_INVALID_ARGUMENT);
+        }
+        assert_int_equal(cgroup_path_of_spec(f.host, "relative", false, &path, &f.err), -1);
+        assert_int_equal(cgroup_of_spec(f.host, "/a:b:c", false, &cg, &f.err), 0);
+        assert_string_equal(cgroup_path(cg), "/a:b:c");
+        cg = cgroup_free(cg);
+
+        /* crun's processes are below the scope; what is elsewhere stays where it is */
+        tree_write(&f.tree, "proc/42/cgroup", "0::/a.slice/crio-c1.scope/container\n");
+        assert_int_equal(cgroup_of_pid(f.host, 42, &cg, &f.err), 0);
+        assert_int_equal(cgroup_climb(f.host, "a.slice:crio:c2", &cg, &f.err), 0);
+        assert_string_equal(cgroup_path(cg), "/a.slice/crio-c1.scope/container");
+        assert_int_equal(cgroup_climb(f.host, "a.slice:crio:c1", &cg, &f.err), 0);
+        assert_string_equal(cgroup_path(cg), "/a.slice/crio-c1.scope");
+        assert_dir(&f, cg, CG_MEMORY, "v2/a.slice/crio-c1.scope");
+        assert_int_equal(cgroup_climb(f.host, "a.slice:crio:c1", &cg, &f.err), 0);
+        assert_string_equal(cgroup_path(cg), "/a.slice/crio-c1.scope");
+        assert_int_equal(cgroup_climb(f.host, "rubbish", &cg, &f.err), -1);
+
+        /* systemd of a container: its tree begins further down */
+        tree_write(&f.tree, "proc/1/cgroup", "0::/machine.slice/m1/init.scope\n");
+        assert_int_equal(cgroup_of_spec(f.host, "a.slice:crio:c1", true, &unit, &f.err), 0);
+        assert_string_equal(cgroup_path(unit), "/machine.slice/m1/a.slice/crio-c1.scope");
+        finish(&f);
+}
+
 /* --- processes --- */
 
 static void test_pids(void **state)
@@ -510,6 +571,7 @@ int main(void)
                 cmocka_unit_test(test_private),
                 cmocka_unit_test(test_private_is_asked_anew),
                 cmocka_unit_test(test_bad_paths),
+                cmocka_unit_test(test_systemd_paths),
                 cmocka_unit_test(test_pids),
                 cmocka_unit_test(test_freezer_files),
                 cmocka_unit_test(test_kill_file),

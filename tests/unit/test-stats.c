@@ -305,6 +305,66 @@ static void test_limits_v1(void **state)
         end(&f);
 }
 
+#define IO(kind_, value_)                                                                                              \
+        LIMITS(.io = &(struct spec_io_limit){ .kind = kind_, .major = 8, .minor = 16, .value = value_ }, .n_io = 1)
+
+static void test_limits_io(void **state)
+{
+        struct fixture f;
+
+        begin(&f, 1);
+        put(&f, "v1/blkio", "blkio.throttle.read_bps_device", "8:0 5\n8:16 1048576\n");
+        put(&f, "v1/blkio", "blkio.throttle.write_iops_device", "");
+        applied(&f, IO(IO_READ_BPS, 1048576), true, "");
+        applied(&f, IO(IO_READ_BPS, 5), false,
+                "blkio.throttle.read_bps_device: wanted 8:16 5, found 8:0 5;8:16 1048576");
+        applied(&f, IO(IO_WRITE_IOPS, 5), false, "wanted 8:16 5, found ");
+        applied(&f, IO(IO_WRITE_BPS, 5), false, "blkio.throttle.write_bps_device: wanted 8:16 5, cannot read it");
+        applied(&f, LIMITS(.io_weight = 500), false, "blkio.weight: wanted weight 500, cannot read it");
+        put(&f, "v1/blkio", "blkio.bfq.weight", "500\n");
+        applied(&f, LIMITS(.io_weight = 500), true, "");
+        applied(&f, LIMITS(.io_weight = 100), false, "blkio.bfq.weight: wanted weight 100, found 500");
+        put(&f, "v1/blkio", "blkio.weight", "100\n");
+        applied(&f, LIMITS(.io_weight = 100), true, "");
+        put(&f, "v1/blkio", "blkio.bfq.weight_device", "8:16 300\n");
+        applied(&f, IO(IO_WEIGHT, 300), true, "");
+        applied(&f, IO(IO_WEIGHT, 301), false, "blkio.bfq.weight_device: wanted 8:16 weight 301, found 8:16 300");
+        end(&f);
+
+        begin(&f, 2);
+        put(&f, "v2", "io.max", "8:0 rbps=5 wbps=max riops=max wiops=max\n8:16 rbps=max wbps=7 riops=9 wiops=max\n");
+        applied(&f, IO(IO_WRITE_BPS, 7), true, "");
+        applied(&f, IO(IO_READ_IOPS, 9), true, "");
+        applied(&f, IO(IO_READ_BPS, 5), false, "io.max: wanted 8:16 rbps=5, found 8:0 rbps=5");
+        applied(&f, LIMITS(.io_weight = 500), false, "io.weight: wanted weight 500, cannot read it");
+        put(&f, "v2", "io.weight", "default 4950\n8:16 100\n");
+        applied(&f, LIMITS(.io_weight = 500), true, "");
+        applied(&f, LIMITS(.io_weight = 501), false, "io.weight: wanted weight 501, found default 4950;8:16 100");
+        put(&f, "v2", "io.bfq.weight", "default 300\n8:16 20\n");
+        applied(&f, LIMITS(.io_weight = 300), true, "");
+        applied(&f, LIMITS(.io_weight = 500), true, "");
+        applied(&f, IO(IO_WEIGHT, 20), true, "");
+        applied(&f, IO(IO_WEIGHT, 21), false, "io.weight: wanted 8:16 weight 21");
+        end(&f);
+}
+
+/* In the sandbox of another one: some limit has to be there, of the sandbox or above. */
+static void test_limits_sandbox(void **state)
+{
+        struct spec_limits l = { .has_memory = true, .memory = 4096 }, none = { 0 };
+        struct fixture f;
+
+        begin(&f, 2);
+        put(&f, "v2", "memory.max", "max\n");
+        assert_int_equal(stats_verify_sandbox(f.cg, &none, &f.err), 0);
+        assert_int_equal(stats_verify_sandbox(f.cg, &l, &f.err), -1);
+        assert_non_null(strstr(f.err.message, "wanted 4096, but neither the cgroup of its sandbox nor one above it"));
+        put(&f, "v2", "memory.max", "1048576\n");
+        assert_int_equal(stats_verify_sandbox(f.cg, &l, &f.err), 0);
+        assert_int_equal(stats_verify_sandbox(NULL, &l, &f.err), -1);
+        end(&f);
+}
+
 /* A container without a cgroup of its own has none of the limits. */
 static void test_no_cgroup(void **state)
 {
@@ -496,6 +556,8 @@ int main(void)
                 cmocka_unit_test(test_gone),
                 cmocka_unit_test(test_limits_v1),
                 cmocka_unit_test(test_limits_v2),
+                cmocka_unit_test(test_limits_io),
+                cmocka_unit_test(test_limits_sandbox),
                 cmocka_unit_test(test_no_cgroup),
                 cmocka_unit_test(test_limits_nowhere),
                 cmocka_unit_test_setup_teardown(test_real, setup_real, teardown_real),

@@ -7,5 +7,5 @@ EXTRA_DIST += tests/vm/init tests/vm/lib.sh tools/vm-kernel
 TESTS += $(VM_TESTS)
 
 .PHONY: check-vm
-check-vm: all tests/e2e/rpc tests/fake/fake-runtime tests/unit/test-cgroup tests/unit/test-oom tests/unit/test-stats
+check-vm: all tests/e2e/rpc tests/fake/fake-runtime tests/unit/test-cgroup tests/unit/test-oom tests/unit/test-pressure tests/unit/test-stats
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(VM_TESTS)' check_PROGRAMS=

@@ -6,13 +6,13 @@
 . "$top_srcdir/tests/vm/lib.sh"
 
 vm_new v2
-vm_built tests/unit/test-cgroup tests/unit/test-oom tests/unit/test-stats
+vm_built tests/unit/test-cgroup tests/unit/test-oom tests/unit/test-pressure tests/unit/test-stats
 vm_criu
-for one in cgroup oom stats; do
+for one in cgroup oom pressure stats; do
         vm_test "test-$one" "/build/tests/unit/test-$one"
 done
 if [ -n "${VM_ALL-}" ]; then
-        for one in lifecycle oom kill pause exec events queries delete-force crash restart no-keeper wait stdio checkpoint; do
+        for one in lifecycle oom kill pause exec events queries pressure delete-force crash restart no-keeper wait stdio checkpoint; do
                 vm_test "$one" "bash /src/tests/e2e/$one.sh"
         done
 else
