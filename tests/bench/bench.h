@@ -78,6 +78,7 @@ void wait_delete(struct bench *b, const char *id);
 
 /* --- the parts; arguments are those after the part's name --- */
 void bench_rpc(struct bench *b, int argc, char **argv);
+void bench_stats(struct bench *b, int argc, char **argv);
 void bench_life(struct bench *b, int argc, char **argv);
 void bench_exec(struct bench *b, int argc, char **argv);
 void bench_ops(struct bench *b, int argc, char **argv);

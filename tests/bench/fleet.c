@@ -129,3 +129,69 @@ void bench_adopt(struct bench *b, int argc, char **argv)
         row_text("kill -9 of sandboxd until it answers again, and has told the state of each",
                  "%.1f ms, %.1f ms for %d | - | - | -", (double)first / (double)MS, (double)all / (double)MS, n);
 }
+
+/* --- stats --- */
+
+/* Of all of them: one call (as many answers as it takes) beside a call for each, and beside the runtime's command for
+ * each, which is given sandboxd's own state directory and so tells of the same containers. */
+static size_t stats_all(struct bench *b)
+{
+        struct sandboxd_stats_all_params params = { .all_owners = true };
+        char after[512] = "";
+        size_t n = 0;
+
+        do {
+                const struct sandboxd_stats_all_result *page;
+
+                params.after = after;
+                call(b, SANDBOXD_METHOD_STATS_ALL, &params);
+                page = b->reply.result;
+                n += page->containers.n;
+                snprintf(after, sizeof(after), "%s", page->next);
+        } while (*after);
+        return n;
+}
+
+void bench_stats(struct bench *b, int argc, char **argv)
+{
+        struct series pass = { 0 }, single = { 0 }, runtime = { 0 };
+        struct peer p = peer_from(argc, argv);
+        int n = argc > 4 ? atoi(argv[3]) : 0, turns = argc > 4 ? atoi(argv[4]) : 0;
+        char text[128];
+        uint64_t cpu = 0, t;
+
+        for (int turn = 0; turn < turns; turn++) {
+                cpu -= cpu_ns(b->daemon);
+                t = now_ns();
+                if (stats_all(b) < (size_t)n)
+                        die("stats.all does not tell of all %d containers", n);
+                series_add(&pass, now_ns() - t);
+                cpu += cpu_ns(b->daemon);
+                t = now_ns();
+                for (int i = 0; i < n; i++) {
+                        char id[64];
+                        struct sandboxd_target target = { .id = id };
+
+                        snprintf(id, sizeof(id), "bench-%d", i);
+                        call(b, SANDBOXD_METHOD_STATS, &target);
+                }
+                series_add(&single, now_ns() - t);
+                t = now_ns();
+                for (int i = 0; turn == 0 && i < n; i++) {
+                        char id[64];
+
+                        snprintf(id, sizeof(id), "bench-%d", i);
+                        peer_run(&p, false, "events", "--stats", id, NULL);
+                }
+                if (turn == 0)
+                        series_add(&runtime, now_ns() - t);
+        }
+        snprintf(text, sizeof(text), "stats of %d in one pass (own CPU: %" PRIu64 " us each); peer: %d calls of stats", n,
+                 n && turns ? cpu / US / (uint64_t)n / (uint64_t)turns : 0, n);
+        row_pair(text, &pass, &single);
+        snprintf(text, sizeof(text), "stats of %d in one pass; peer: %d times %s events --stats", n, n, p.name);
+        row_pair(text, &pass, &runtime);
+        series_free(&pass);
+        series_free(&single);
+        series_free(&runtime);
+}

@@ -16,6 +16,7 @@ static const struct {
         { "exec", "RUNTIME PATH ROOT BUNDLE COUNT", bench_exec },
         { "ops", "RUNTIME PATH ROOT BUNDLE COUNT", bench_ops },
         { "fleet", "start|stop RUNTIME PATH ROOT BUNDLES FIRST LAST ours|peer", bench_fleet },
+        { "stats", "RUNTIME PATH ROOT COUNT TURNS", bench_stats },
         { "idle", "SECONDS KEEPER-PID", bench_idle },
         { "adopt", "COUNT", bench_adopt },
         { "fifo", "RUNTIME PATH ROOT BUNDLE BUSYBOX MIB COUNT", bench_fifo },

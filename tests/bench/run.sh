@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The benchmarks: sandboxd and what it is measured against, in turns, printed as a table. Run by `make bench`, as root.
 # A private daemon below a keeper, with root and socket on a tmpfs, in a memory cgroup of its own; all is removed after it.
-#   BENCH_PARTS     of: rpc life exec ops fifo fleet; default: all
+#   BENCH_PARTS     of: rpc life exec ops fifo stats fleet; default: all
 #   BENCH_RUNTIMES  default: those of crun runc runsc that are installed
 #   BENCH_COUNT     rounds of each measurement; default 50
 #   BENCH_FLEET     idle containers; default 300
@@ -10,7 +10,7 @@ set -euo pipefail
 
 build=${top_builddir:?is the build directory; make bench sets it}
 bench=$build/tests/bench/bench
-parts=${BENCH_PARTS:-rpc life exec ops fifo fleet}
+parts=${BENCH_PARTS:-rpc life exec ops fifo stats fleet}
 count=${BENCH_COUNT:-50}
 fleet=${BENCH_FLEET:-300}
 few=10 # containers in the smaller of the two fleets
@@ -168,6 +168,18 @@ bench_fleet() {
                 'BEGIN { printf "| charged memory for each further %s container, with what the runtime leaves | %.1f KiB | %.1f KiB | %+.1f KiB | %.2f |\n", "'"$r"'", o, p, o - p, o / p }'
 }
 
+# runc alone has a command for it
+bench_stats() {
+        local all="runc $(command -v runc) $dir/root/runtime/runc/default"
+
+        # shellcheck disable=SC2086 # three words
+        {
+                part fleet start $all "$dir/bundles" 0 $((fleet - 1)) ours
+                part stats $all "$fleet" 20
+                part fleet stop $all "$dir/bundles" 0 $((fleet - 1)) ours
+        }
+}
+
 # what else the machine does should hit the measured as little as it can, both sides alike
 renice -n -20 $$ >/dev/null 2>&1 || true
 daemon_start
@@ -181,5 +193,6 @@ for r in "${runtimes[@]}"; do
         if wanted ops; then part ops $(peer "$r") "$dir/bundles/pause" "$n"; fi
 done
 if wanted fifo; then part fifo $(peer "${runtimes[0]}") "$dir/bundles/dd" "$dir/rootfs/bin/busybox" $mib 7; fi
+if wanted stats && command -v runc >/dev/null; then bench_stats; fi
 if wanted fleet; then bench_fleet; fi
 sed -n "s/.* warn \(the loop was held up\)/bench: \1/p" "$dir/log" >&2

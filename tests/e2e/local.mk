@@ -61,3 +61,8 @@ kills: $(check_PROGRAMS)
 
 clean-local: # an unpacked package
 	rm -rf tests/e2e/debian13
+# 1,000 containers that are killed for lack of memory and gone at once, and as many kills of one cgroup
+.PHONY: check-oom
+check-oom: all tests/e2e/rpc tests/fake/fake-runtime tests/unit/test-oom
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) OOM_STORM=1000 E2E_CASE=storm E2E_LIMIT=3600 bash $(srcdir)/tests/e2e/oom.sh
+	top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) CMOCKA_MESSAGE_OUTPUT=TAP OOM_KILLS=1000 tests/unit/test-oom

@@ -63,6 +63,67 @@ by_sandboxctl() {
         is "$(kinds)" "create start oom exit delete" "also at once after the start the order is the same"
 }
 
+# --- the limit of a pod, above those of its containers ---
+
+in_pod() { # TYPE LIMIT ARG...: a container of the pod $POD
+        local type=$1 limit=$2
+
+        shift 2
+        bundle '.linux.cgroupsPath = "'"$POD_CGROUP/$ID"'" | .linux.resources.memory = {limit: '"$limit"', swap: '"$limit"'} |
+                .annotations = {"io.kubernetes.cri.container-type": "'"$type"'", "io.kubernetes.cri.sandbox-id": "'"$POD"'"}' "$@"
+        create && must start
+}
+
+pod_dirs() { # of the pod's cgroup, in each hierarchy
+        find /sys/fs/cgroup -depth -type d -path "*$POD_CGROUP"
+}
+
+pod_limit() { # BYTES
+        local dir
+
+        for dir in $(pod_dirs); do
+                [ ! -e "$dir/memory.limit_in_bytes" ] || echo "$1" >"$dir/memory.limit_in_bytes"
+                [ ! -e "$dir/memory.memsw.limit_in_bytes" ] || echo "$1" >"$dir/memory.memsw.limit_in_bytes"
+                [ ! -e "$dir/memory.max" ] || { echo "$1" >"$dir/memory.max" && echo 0 >"$dir/memory.swap.max"; }
+        done
+}
+
+pod_killed() {
+        local POD=$ID-pod ID=$ID-pod POD_CGROUP=/sandboxd/$NS/$ID-cgroup limit=67108864
+
+        in_pod sandbox 134217728 sleep 1000
+        pod_limit "$limit"
+        ID=$POD-eater
+        in_pod container 134217728 dd if=/dev/zero of=/dev/null bs=1G count=1
+        is "$(status_of)" 137 "killed: 137"
+        is "$(kinds)" "create start oom exit" "the event is that of the container that died"
+        await_event oom
+        is "$(jq -r '.oom | [.level, .pod, .limit] | @tsv' <<<"$EVENT")" "$(printf 'pod\t%s\t%s' "$POD" "$limit")" "and of the pod whose limit it was"
+        like "$(jq -r .oom.cgroup <<<"$EVENT")" "*$POD_CGROUP" "and names the pod's cgroup"
+        like "$(state .process.cause)" "*$POD_CGROUP, the pod's, used * KiB of its limit of 65536 KiB*" "the cause says it in words"
+        must delete
+        ID=$POD
+        is "$(kinds)" "create start" "the pod's own container was not killed"
+        kill_and_remove
+        pod_dirs | xargs -r rmdir
+        rm -rf "${T:?}/b/$POD" "$T/b/$POD-eater"
+}
+
+# --- many, that are gone at once ---
+
+storm() {
+        local n=${OOM_STORM:-10} found
+
+        seq "$n" | xargs -P 4 -I '{}' timeout 60 "$CTL" --socket "$SOCKET" -n "$NS" run --runtime "$RUNTIME" --rm -m 16m --rootfs "$ROOTFS" \
+                "$ID-{}" -- dd if=/dev/zero of=/dev/null bs=64M count=1 >"$T/out/$ID" 2>&1
+        found=$(sbx events --since $((MARK + 1)) --format json | jq -r 'select(.id // "" | startswith("'"$ID"'-")) | "\(.id) \(.kind)"' |
+                awk '{ kinds[$1] = kinds[$1] " " $2 } END { for (id in kinds) print kinds[id] }' | sort | uniq -c | xargs)
+        is "$found" "$n create start oom exit delete" "each was told of, once, before its exit"
+        [ -z "${OOM_STORM-}" ] || echo "# $n OOM kills in $((SECONDS - case_began)) s: none missed" >&2
+}
+
 e2e_start
 for_each_runtime init_killed child_killed not_oom by_sandboxctl
+for_runtime runc pod_killed
+for_runtime crun pod_killed storm
 e2e_done

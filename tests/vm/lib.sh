@@ -98,9 +98,10 @@ vm_new() { # v1 or v2
         printf '%s\n' root:x:0: nogroup:x:65534: >"$V/root/etc/group"
         cp "$top_srcdir/tests/vm/init" "$V/root/init"
         cp -r "$top_srcdir/tests" "$V/root/src/"
-        vm_program busybox bash runc crun runsc criu gojq mawk gawk grep sed find diff flock mountpoint ip stty strace \
+        vm_program busybox bash runc crun gojq mawk gawk grep sed find diff flock mountpoint ip stty strace \
                 cat chmod cp cut date dd env head id ln ls mkdir mkfifo mktemp mv nproc od paste readlink realpath rm rmdir seq sleep \
                 sort stat tac tail tee timeout touch tr truncate uniq wc yes
+        [ -z "${VM_ALL-}" ] || vm_program runsc
         vm_rootfs
         vm_busybox
         vm_built sandboxd sandboxd-helper sandboxd-mount sandboxd-keeper sandboxctl tests/e2e/rpc tests/fake/fake-runtime
@@ -143,7 +144,7 @@ vm_e2e() { # FILE RUNTIMES CASES: some cases of a file of tests/e2e
 
 # What criu wants beside itself: tar and gzip, and modules that a host has loaded.
 vm_criu() {
-        vm_program tar gzip
+        vm_program criu tar gzip
         vm_modules unix_diag tcp_diag udp_diag raw_diag inet_diag af_packet_diag netlink_diag tun veth nf_tables
 }
 

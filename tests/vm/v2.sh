@@ -9,7 +9,7 @@ vm_new v2
 vm_built tests/unit/test-cgroup tests/unit/test-oom tests/unit/test-pressure tests/unit/test-stats
 vm_criu
 for one in cgroup oom pressure stats; do
-        vm_test "test-$one" "/build/tests/unit/test-$one"
+        vm_test "test-$one" "OOM_KILLS=20 /build/tests/unit/test-$one"
 done
 if [ -n "${VM_ALL-}" ]; then
         for one in lifecycle oom kill pause exec events queries pressure delete-force crash restart no-keeper wait stdio checkpoint; do
