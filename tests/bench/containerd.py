@@ -78,8 +78,10 @@ class Side:
 
     # --- what it costs ---
 
-    def charge(self):
-        return int(read(self.cgroup + ("/memory.usage_in_bytes" if V1 else "/memory.current"))) / 1024
+    def charge(self):  # without the pages of files on disks: those are the images', and can be taken back
+        stat = dict(line.split() for line in read(self.cgroup + "/memory.stat").splitlines())
+        files = int(stat["total_cache"]) - int(stat["total_shmem"]) if V1 else int(stat["file"]) - int(stat["shmem"])
+        return (int(read(self.cgroup + ("/memory.usage_in_bytes" if V1 else "/memory.current"))) - files) / 1024
 
     def helpers(self):
         return [p for p in read(self.cgroup + "/cgroup.procs").split() if int(p) != self.processes[-1].pid]
