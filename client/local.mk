@@ -99,7 +99,7 @@ libshim_la_SOURCES = \
 	client/shim/json.c client/shim/json.h \
 	client/shim/journal.c client/shim/journal.h \
 	client/shim/keep.c client/shim/keep.h \
-	client/shim/metrics.h \
+	client/shim/metrics.c client/shim/metrics.h \
 	client/shim/metrics_v1.c \
 	client/shim/metrics_v2.c \
 	client/shim/options.c client/shim/options.h \

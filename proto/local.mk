@@ -34,6 +34,7 @@ SHIM_PROTOS = \
 	proto/shim/bootstrap.proto \
 	proto/shim/common.proto \
 	proto/shim/events.proto \
+	proto/shim/metrics.proto \
 	proto/shim/metrics_v1.proto \
 	proto/shim/metrics_v2.proto \
 	proto/shim/options.proto \
@@ -55,6 +56,7 @@ nodist_libshimproto_la_SOURCES = \
 	proto/shim/bootstrap.pb-c.c proto/shim/bootstrap.pb-c.h \
 	proto/shim/common.pb-c.c proto/shim/common.pb-c.h \
 	proto/shim/events.pb-c.c proto/shim/events.pb-c.h \
+	proto/shim/metrics.pb-c.c proto/shim/metrics.pb-c.h \
 	proto/shim/metrics_v1.pb-c.c proto/shim/metrics_v1.pb-c.h \
 	proto/shim/metrics_v2.pb-c.c proto/shim/metrics_v2.pb-c.h \
 	proto/shim/options.pb-c.c proto/shim/options.pb-c.h \

@@ -5,6 +5,7 @@
 
 #include "proto/codec.h"
 #include "proto/shim/common.pb-c.h"
+#include "proto/shim/metrics.pb-c.h"
 
 /* Packs *stats; memory for what the message points to is of the arena, any->value is the caller's to free. 0 or
  * -ENOMEM. */
@@ -17,3 +18,6 @@ struct metrics_counter {
         size_t offset;
 };
 void metrics_fill(void *ret, const struct metrics_counter *table, size_t n, const struct list_kv *values);
+/* *ret stays as it is if there is none. 0 or -ENOMEM. */
+int metrics_rdma(Metrics__RdmaStat **ret, const struct stats_result *s, struct arena *a);
+int metrics_network(Metrics__NetworkStat ***ret, size_t *ret_n, const struct stats_result *s, struct arena *a);

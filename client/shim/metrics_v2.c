@@ -69,7 +69,6 @@ struct parts {
         MetricsV2__MemoryStat memory;
         MetricsV2__MemoryEvents events;
         MetricsV2__IOStat io;
-        MetricsV2__RdmaStat rdma;
         MetricsV2__PSIStats psi[PSI_N];
         MetricsV2__PSIData some[PSI_N], full[PSI_N];
 };
@@ -81,7 +80,6 @@ static const struct parts parts_null = {
         .memory = METRICS_V2__MEMORY_STAT__INIT,
         .events = METRICS_V2__MEMORY_EVENTS__INIT,
         .io = METRICS_V2__IOSTAT__INIT,
-        .rdma = METRICS_V2__RDMA_STAT__INIT,
 };
 
 static uint64_t limit(uint64_t value)
@@ -210,66 +208,6 @@ static int fill_hugetlb(struct parts *p, const struct stats_result *s, struct ar
         return p->metrics.hugetlb ? 0 : -ENOMEM;
 }
 
-static MetricsV2__RdmaEntry *rdma_entry(struct arena *a, const char *device, uint64_t handles, uint64_t objects)
-{
-        MetricsV2__RdmaEntry *m = arena_alloc(a, sizeof(*m));
-
-        if (!m)
-                return NULL;
-        metrics_v2__rdma_entry__init(m);
-        m->device = (char *)device;
-        m->hca_handles = handles < UINT32_MAX ? (uint32_t)handles : UINT32_MAX;
-        m->hca_objects = objects < UINT32_MAX ? (uint32_t)objects : UINT32_MAX;
-        return m;
-}
-
-static int fill_rdma(struct parts *p, const struct stats_result *s, struct arena *a)
-{
-        size_t n = s->rdma.n;
-
-        if (n == 0)
-                return 0;
-        p->rdma.current = arena_alloc(a, n * sizeof(*p->rdma.current));
-        p->rdma.limit = arena_alloc(a, n * sizeof(*p->rdma.limit));
-        if (!p->rdma.current || !p->rdma.limit)
-                return -ENOMEM;
-        for (size_t i = 0; i < n; i++) {
-                const struct rdma_entry *e = &s->rdma.items[i];
-
-                p->rdma.current[i] = rdma_entry(a, e->device, e->handles_current, e->objects_current);
-                p->rdma.limit[i] = rdma_entry(a, e->device, e->handles_limit, e->objects_limit);
-                if (!p->rdma.current[i] || !p->rdma.limit[i])
-                        return -ENOMEM;
-        }
-        p->rdma.n_current = p->rdma.n_limit = n;
-        p->metrics.rdma = &p->rdma;
-        return 0;
-}
-
-static int fill_network(struct parts *p, const struct stats_result *s, struct arena *a)
-{
-        p->metrics.network = arena_alloc(a, (s->network.n + 1) * sizeof(*p->metrics.network));
-        for (size_t i = 0; p->metrics.network && i < s->network.n; i++) {
-                MetricsV2__NetworkStat *m = arena_alloc(a, sizeof(*m));
-                const struct net_entry *e = &s->network.items[i];
-
-                if (!m)
-                        return -ENOMEM;
-                metrics_v2__network_stat__init(m);
-                m->name = (char *)e->name;
-                m->rx_bytes = e->rx_bytes;
-                m->rx_packets = e->rx_packets;
-                m->rx_errors = e->rx_errors;
-                m->rx_dropped = e->rx_dropped;
-                m->tx_bytes = e->tx_bytes;
-                m->tx_packets = e->tx_packets;
-                m->tx_errors = e->tx_errors;
-                m->tx_dropped = e->tx_dropped;
-                p->metrics.network[p->metrics.n_network++] = m;
-        }
-        return p->metrics.network ? 0 : -ENOMEM;
-}
-
 int metrics_v2(Shim__Any *any, const struct stats_result *stats, struct arena *a)
 {
         struct parts p = parts_null;
@@ -279,8 +217,8 @@ int metrics_v2(Shim__Any *any, const struct stats_result *stats, struct arena *a
         p.metrics.pids = &p.pids;
         fill_cpu(&p, stats);
         fill_memory(&p, stats);
-        if (fill_io(&p, stats, a) < 0 || fill_hugetlb(&p, stats, a) < 0 || fill_rdma(&p, stats, a) < 0 ||
-            fill_network(&p, stats, a) < 0)
+        if (fill_io(&p, stats, a) < 0 || fill_hugetlb(&p, stats, a) < 0 || metrics_rdma(&p.metrics.rdma, stats, a) < 0 ||
+            metrics_network(&p.metrics.network, &p.metrics.n_network, stats, a) < 0)
                 return -ENOMEM;
         return shim_any_pack(any, TYPE_METRICS_V2, &p.metrics.base);
 }
