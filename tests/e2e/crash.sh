@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # kill -9 of the daemon, in every state: no container dies, no status is lost, no event is missing, nothing stays behind.
 
-. "$top_srcdir/tests/e2e/lib.sh"
+. "$top_srcdir/tests/e2e/crash-lib.sh"
 
 # Kills the daemon and waits until the keeper has started the next one.
 crash() {
@@ -13,29 +13,10 @@ crash() {
         eventually another "$old"
 }
 
-another() { # answers another daemon than $1?
-        local now
-
-        now=$(rpc info 2>/dev/null | gojq -r .pid)
-        [ -n "$now" ] && [ "$now" != "$1" ]
-}
-
 # A keeper waits ever longer before it starts what ends again and again: a new one does not know of the earlier ends.
 fresh_keeper() {
         stop
         launch
-}
-
-# The keeper stands still for as long as this: so that what happens meanwhile happens without any daemon.
-without_daemon() { # COMMAND...
-        local old
-
-        old=$(daemon_pid)
-        kill -STOP "$keeper_pid"
-        kill -KILL "$old"
-        "$@"
-        kill -CONT "$keeper_pid"
-        eventually another "$old"
 }
 
 init_pid() {
@@ -125,15 +106,6 @@ parked() {
         [ "$(info .open_requests)" -gt 1 ]
 }
 
-let_end() {
-        echo >"$T/vol/go"
-        eventually gone "$1"
-}
-
-gone() { # is the process a zombie of the keeper, or reaped?
-        ! grep -qsE '^State:\s+[^ZX]' "/proc/$1/status"
-}
-
 ended_meanwhile() {
         local pid
 
@@ -144,11 +116,6 @@ ended_meanwhile() {
         is "$(status_of)" 36 "an exit while no daemon is there: its status is known all the same"
         is "$(kinds)" "create start adopted exit" "and its event is there"
         must delete
-}
-
-let_exec_end() { # there may be no process of it to be seen here
-        echo >"$T/vol/go"
-        eventually [ -e "$T/vol/ends" ]
 }
 
 exec_ended_meanwhile() {

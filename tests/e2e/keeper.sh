@@ -2,14 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The keeper dies, hangs, stands still or is replaced; the daemon hangs: containers, terminals and statuses stay.
 
-. "$top_srcdir/tests/e2e/lib.sh"
-
-another() { # answers another daemon than $1?
-        local now
-
-        now=$(rpc info 2>/dev/null | gojq -r .pid)
-        [ -n "$now" ] && [ "$now" != "$1" ]
-}
+. "$top_srcdir/tests/e2e/crash-lib.sh"
 
 below() { # is the daemon that answers a child of the present keeper?
         local now

@@ -2,14 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # TERM, HUP and USR1 to the daemon: a restart in order, the configuration read again, the state written to the log.
 
-. "$top_srcdir/tests/e2e/lib.sh"
-
-another() {
-        local now
-
-        now=$(rpc info 2>/dev/null | gojq -r .pid)
-        [ -n "$now" ] && [ "$now" != "$1" ]
-}
+. "$top_srcdir/tests/e2e/crash-lib.sh"
 
 # The keeper starts a daemon that has stopped in order only when it is told to run on: so all of it is stopped and started.
 restart() {

@@ -3,26 +3,7 @@
 # kill -9 of the daemon below a terminal and below FIFOs: both go on, both ways, and what was written while no daemon was
 # there is not lost, with or without a reader.
 
-. "$top_srcdir/tests/e2e/lib.sh"
-
-another() { # answers another daemon than $1?
-        local now
-
-        now=$(rpc info 2>/dev/null | gojq -r .pid)
-        [ -n "$now" ] && [ "$now" != "$1" ]
-}
-
-# The keeper stands still for as long as this: so that what happens meanwhile happens without any daemon.
-without_daemon() { # COMMAND...
-        local old
-
-        old=$(daemon_pid)
-        kill -STOP "$keeper_pid"
-        kill -KILL "$old"
-        "$@"
-        kill -CONT "$keeper_pid"
-        eventually another "$old"
-}
+. "$top_srcdir/tests/e2e/crash-lib.sh"
 
 # Answers what it reads, tells the size, and ends when told to.
 talker='stty -echo; echo begin; while read -r line; do [ "$line" != quit ] || exit 51; [ "$line" != size ] || stty size; echo "got $line"; done; exit 52'
@@ -30,10 +11,6 @@ talker='stty -echo; echo begin; while read -r line; do [ "$line" != quit ] || ex
 end_of() { # PID
         echo quit >&"$keys"
         eventually gone "$1"
-}
-
-gone() { # is the process a zombie of the keeper, or reaped?
-        ! grep -qsE '^State:\s+[^ZX]' "/proc/$1/status"
 }
 
 kept() { # descriptors that the keeper has for us
@@ -59,11 +36,6 @@ terminal() {
         close_screen
         eventually nothing_kept
         ok $? "nothing is stored any more"
-}
-
-let_exec_end() { # there may be no process of it to be seen here
-        echo >"$T/vol/go"
-        eventually [ -e "$T/vol/ends" ]
 }
 
 nothing_kept() {
@@ -100,11 +72,6 @@ printed_meanwhile() { # and the end too: nobody but the keeper has the terminal 
         shows 200 "all that it printed comes"
         must delete
         close_screen
-}
-
-let_end() {
-        echo >"$T/vol/go"
-        eventually gone "$1"
 }
 
 # A client that is away: only our ends keep the FIFOs alive.
