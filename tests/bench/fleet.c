@@ -186,7 +186,7 @@ void bench_stats(struct bench *b, int argc, char **argv)
                 if (turn == 0)
                         series_add(&runtime, now_ns() - t);
         }
-        snprintf(text, sizeof(text), "stats of %d in one pass (own CPU: %" PRIu64 " us each); peer: %d calls of stats", n,
+        snprintf(text, sizeof(text), "stats of %d in one pass (CPU: %" PRIu64 " us each); peer: %d calls of stats", n,
                  n && turns ? cpu / US / (uint64_t)n / (uint64_t)turns : 0, n);
         row_pair(text, &pass, &single);
         snprintf(text, sizeof(text), "stats of %d in one pass; peer: %d times %s events --stats", n, n, p.name);

@@ -54,7 +54,7 @@ void bench_rpc(struct bench *b, int argc, char **argv)
         close(fd);
         waitpid(pid, NULL, 0);
 
-        row_text("RPC round trip (list of none), p50 / p99", "%" PRIu64 " / %" PRIu64 " us | bare socket %" PRIu64 " / %" PRIu64
+        row_text("RPC round trip, p50 / p99", "%" PRIu64 " / %" PRIu64 " us | bare socket %" PRIu64 " / %" PRIu64
                  " us | %" PRIu64 " us CPU in sandboxd | %.1f", series_at(&ours, 0.5) / US, series_at(&ours, 0.99) / US,
                  series_at(&bare, 0.5) / US, series_at(&bare, 0.99) / US, cpu / US,
                  (double)series_at(&ours, 0.5) / (double)series_at(&bare, 0.5));
