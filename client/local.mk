@@ -37,6 +37,7 @@ libctl_la_SOURCES = \
 	client/ctl/cmd_attach.c \
 	client/ctl/cmd_checkpoint.c \
 	client/ctl/cmd_create.c \
+	client/ctl/cmd_debug.c \
 	client/ctl/cmd_delete.c \
 	client/ctl/cmd_events.c \
 	client/ctl/cmd_exec.c \

@@ -238,6 +238,8 @@ static bool find_alive(struct adoption *a, struct process *p)
                 p->exit = (struct exit_info){ .known = false, .realtime_ns = clock_realtime_ns() };
                 alive = pidref_open_checked(&ref, p->pid, p->start_time) == 0; /* its sandbox */
                 pidref_close(&ref);
+                if (!alive && p->container->runtime->driver->last_words)
+                        p->container->runtime->driver->last_words(p, &p->exit);
                 return alive;
         }
         if (reaper_claim(&a->hold, p->pid, &start_time, &p->exit) && start_time == p->start_time)
@@ -393,7 +395,8 @@ static enum container_state stable_state(const struct container *c)
         case CONTAINER_CHECKPOINTING_PAUSED:
                 if (c->cgroup && c->runtime->driver == &runtime_oci)
                         return cgroup_frozen(c->cgroup) == 1 ? CONTAINER_PAUSED : CONTAINER_RUNNING;
-                return c->state == CONTAINER_PAUSED ? CONTAINER_PAUSED : CONTAINER_STATE_N; /* the runtime knows */
+                return c->state == CONTAINER_PAUSED && c->runtime->driver == &runtime_oci ? CONTAINER_PAUSED
+                                                                                             : CONTAINER_STATE_N;
         case CONTAINER_STARTING:
                 return CONTAINER_STATE_N;
         default:

@@ -60,7 +60,7 @@ int container_new(struct container **ret, struct daemon *d, const struct create_
         if (!c)
                 return error_set_errno(err, REASON_NO_RESOURCES, ENOMEM, "cannot make a container");
         c->daemon = d;
-        c->dirfd = -1;
+        c->dirfd = c->control.usage_fds[0] = c->control.usage_fds[1] = -1;
         c->dir = c->rootfs = c->cgroups_path = c->sandbox_id = "";
         container_key(c->key, params->owner, params->ns, params->id);
         watch_timer_init(&c->timer, d->loop, container_timer);
@@ -152,7 +152,7 @@ struct container *container_free(struct container *c)
         oom_watch_free(c->oom);
         cgroup_free(c->cgroup);
         runtime_free(c->runtime);
-        fd_close(c->dirfd);
+        container_close(c);
         arena_free(c->arena);
         free(c);
         return NULL;

@@ -8,6 +8,7 @@
  */
 
 #include <uthash.h>
+#include "base/fd.h"
 #include "base/reaper.h"
 #include "daemon/cgroup.h"
 #include "daemon/kept.h"
@@ -73,7 +74,10 @@ struct container {
         struct { /* runsc: which control socket the sandbox has, see runsc_control.h */
                 enum urpc_scheme scheme;
                 const char *name;
-                bool event_takes_null;
+                bool event_takes_null, old_pause;
+                int usage_fds[2]; /* see runsc_usage.h */
+                bool usage_asked;
+                bool holds, doubt, cli_paused; /* see runsc_freeze.h */
         } control;
         const char *sandbox_id;      /* pod; its own id if it is in none */
         const char *rootfs;          /* absolute; "" until the spec was read */
@@ -127,6 +131,12 @@ int container_new(struct container **ret, struct daemon *d, const struct create_
 /* Takes it out of the registry; memory goes at the end of the round. */
 void container_retire(struct container *c);
 struct container *container_free(struct container *c);
+static inline _unused_ void container_close(struct container *c)
+{
+        fd_close(c->dirfd);
+        fd_close(c->control.usage_fds[0]);
+        fd_close(c->control.usage_fds[1]);
+}
 struct container *container_find(struct daemon *d, const char *owner, const char *ns, const char *id);
 struct process *container_find_process(struct container *c, const char *exec_id); /* "" is init; NULL: none */
 

@@ -118,44 +118,6 @@ static void on_stall(void *data, const struct loop_stall *stall)
                  (unsigned long long)stall->blocked, (unsigned long long)stall->preempted);
 }
 
-/* --- dump --- */
-
-static void dump_process(const struct process *p)
-{
-        log_info("dump:   process \"%s\": %s pid %d start %llu ended %d status %u fds in %d out %d err %d", p->exec_id,
-                 process_is_init(p) ? "init" : process_state_name(p->state), (int)p->pid,
-                 (unsigned long long)p->start_time, p->ended, process_exit_status(p), p->stdio.stdin_writer,
-                 p->stdio.keep_out, p->stdio.keep_err);
-}
-
-void daemon_dump(struct daemon *d)
-{
-        const struct loop_stats *ls = loop_stats(d->loop);
-        struct container *c, *tmp;
-        const struct process *p;
-        const struct op *op;
-
-        log_info("dump: %u containers, %zu open requests, commands %zu running %zu waiting, event %llu, loop rounds "
-                 "%llu stalls %llu "
-                 "longest %llu us, orphans %zu, descriptors %d",
-                 (unsigned)HASH_COUNT(d->containers), requests_n_open(d->requests), command_queue_running(d->commands),
-                 command_queue_waiting(d->commands), (unsigned long long)eventlog_newest(d->events),
-                 (unsigned long long)ls->rounds, (unsigned long long)ls->stalls,
-                 (unsigned long long)(ls->stall_max_ns / 1000), reaper_n_orphans(d->reaper), fd_count());
-        owners_dump(d->owners);
-        HASH_ITER(hh, d->containers, c, tmp) {
-                log_info("dump: container %s: %s, wanted %s, runtime %s, cgroup %s", c->key,
-                         container_state_name(c->state), wanted_name(c->wanted), c->runtime ? c->runtime->name : "?",
-                         c->cgroup ? cgroup_path(c->cgroup) : "none");
-                dump_process(&c->init);
-                DL_FOREACH(c->execs, p)
-                        dump_process(p);
-                DL_FOREACH(c->ops, op)
-                log_info("dump:   in flight: %s, pid %d", op_kind_name(op->kind),
-                         (int)op->command.spawn.pid.pidref.pid);
-        }
-}
-
 /* --- making --- */
 
 /* --delete: it is gone; whoever asked reads how it ended. */

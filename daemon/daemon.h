@@ -76,7 +76,7 @@ DEFINE_CLEANUP(struct daemon *, daemon_free)
 int daemon_run(struct daemon *d, struct error *err);
 
 /* The whole state, to the log (SIGUSR1). */
-void daemon_dump(struct daemon *d);
+void daemon_dump(struct daemon *d); /* dump.c */
 
 /* The handlers of methods.c. */
 extern const request_handler method_handlers[METHOD_N];

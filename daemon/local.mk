@@ -43,6 +43,7 @@ libdaemon_la_SOURCES += daemon/record_tombstone.c
 libdaemon_la_SOURCES += daemon/segment.c daemon/segment.h
 libdaemon_la_LIBADD += $(ZLIB_LIBS)
 libdaemon_la_SOURCES += daemon/spec.c daemon/spec.h
+libdaemon_la_SOURCES += daemon/spec_gvisor.c daemon/spec_gvisor.h
 libdaemon_la_SOURCES += daemon/spec_json.c daemon/spec_json.h
 libdaemon_la_SOURCES += daemon/spec_runtime.c
 libdaemon_la_SOURCES += daemon/spec_urpc.c daemon/spec_urpc.h
@@ -75,7 +76,10 @@ sandboxd_helper_SOURCES = \
 	daemon/helper/netns.c \
 	daemon/helper/path.c \
 	daemon/helper/path.h \
+	daemon/helper/image.c \
 	daemon/helper/read.c \
+	daemon/helper/volumes.c \
+	daemon/helper/write.c \
 	daemon/helper/rmtree.c \
 	daemon/helper/umount.c
 # static: it runs for every create, and without the dynamic linker in half the time
@@ -115,7 +119,12 @@ libdaemon_la_SOURCES += daemon/lifecycle.c daemon/lifecycle.h
 libdaemon_la_SOURCES += daemon/methods.c
 libdaemon_la_SOURCES += daemon/publish.c daemon/publish.h
 libdaemon_la_SOURCES += daemon/runsc_control.c daemon/runsc_control.h
+libdaemon_la_SOURCES += daemon/dump.c daemon/dump.h
+libdaemon_la_SOURCES += daemon/runsc_bundle.c daemon/runsc_bundle.h
+libdaemon_la_SOURCES += daemon/runsc_usage.c daemon/runsc_usage.h
+libdaemon_la_SOURCES += daemon/runsc_checkpoint.c daemon/runsc_checkpoint.h
 libdaemon_la_SOURCES += daemon/runsc_exec.c daemon/runsc_exec.h
+libdaemon_la_SOURCES += daemon/runsc_freeze.c daemon/runsc_freeze.h
 libdaemon_la_SOURCES += daemon/runsc_netns.c daemon/runsc_netns.h
 libdaemon_la_SOURCES += daemon/runsc_root.c daemon/runsc_root.h
 libdaemon_la_SOURCES += daemon/runsc_sub.c daemon/runsc_sub.h

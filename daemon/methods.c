@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "daemon/actions.h"
 #include "daemon/daemon.h"
+#include "daemon/dump.h"
 #include "daemon/info.h"
 #include "daemon/keeper_link.h"
 #include "daemon/owner.h"
@@ -284,6 +285,36 @@ static void handle_close_io(struct daemon *d, struct request *req)
         request_reply(&req, &(struct empty){});
 }
 
+static void stacks_done(struct op *op, const struct error *err)
+{
+        struct debug_result res = { .state = "", .stacks = op->text, .no_stacks = err ? err->message : "" };
+        _cleanup_(buf_deinit) struct buf b = BUF_NULL;
+
+        dump_container(op->container, &b);
+        buf_append(&b, "", 1);
+        if (!b.failed)
+                res.state = text_clean((char *)buf_head(&b), LIMIT_DUMP);
+        text_clean((char *)res.stacks, LIMIT_DUMP);
+        text_clean((char *)res.no_stacks, LIMIT_TEXT);
+        request_reply(&op->request, &res);
+}
+
+static void handle_debug(struct daemon *d, struct request *req)
+{
+        const struct target *x = req->params;
+        struct container *c = find(d, &req, x->owner, x->ns, x->id);
+        struct op *op;
+
+        if (!c)
+                return;
+        op = op_new(c, OP_STACKS, NULL, stacks_done);
+        op->request = req;
+        if (c->runtime && c->runtime->driver->has_stacks && c->init.pid && !c->init.ended)
+                op_start(op);
+        else
+                op_finish(op, NULL);
+}
+
 /* --- about the host --- */
 
 static int by_key(const void *a, const void *b)
@@ -357,6 +388,7 @@ const request_handler method_handlers[METHOD_N] = {
         [METHOD_STATS_ALL] = stats_all_begin,
         [METHOD_UPDATE] = handle_update,
         [METHOD_CHECKPOINT] = handle_checkpoint,
+        [METHOD_DEBUG] = handle_debug,
         [METHOD_RESIZE] = handle_resize,
         [METHOD_CLOSE_IO] = handle_close_io,
         [METHOD_EVENTS_READ] = handle_events,

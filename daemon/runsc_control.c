@@ -7,9 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 #include <utlist.h>
 #include "base/clock.h"
 #include "base/fd.h"
@@ -17,6 +21,7 @@
 #include "daemon/daemon.h"
 #include "daemon/runsc_netns.h"
 #include "daemon/runsc_sub.h"
+#include "daemon/runsc_usage.h"
 #include "daemon/runtime_oci.h"
 #include "daemon/spec_urpc.h"
 #include "daemon/stats.h"
@@ -127,15 +132,20 @@ static void finish(struct op *op, const struct error *err)
 
 /* --- signals --- */
 
+void runsc_kill_reply(const struct urpc_reply *reply, struct error *err)
+{
+        if (!runsc_no_reply(reply, err))
+                spec_urpc_empty(reply->text, reply->len, err);
+        if (reply->errnum == -EPIPE || strstr(err->message, "no such process") || oci_says_not_there(err->message))
+                error_set(err, REASON_PROCESS_FINISHED, "process already finished");
+}
+
 static void kill_replied(struct urpc *u, struct urpc_reply *reply)
 {
         struct op *op = container_of(u, struct op, urpc);
         struct error err = ERROR_NULL;
 
-        if (!runsc_no_reply(reply, &err))
-                spec_urpc_empty(reply->text, reply->len, &err);
-        if (reply->errnum == -EPIPE || strstr(err.message, "no such process") || oci_says_not_there(err.message))
-                error_set(&err, REASON_PROCESS_FINISHED, "process already finished");
+        runsc_kill_reply(reply, &err);
         finish(op, &err);
 }
 
@@ -239,6 +249,45 @@ static void add_host(struct op *op, const struct spec_urpc_cpu *cpu)
                 s->pids_limit = host.pids_limit;
 }
 
+/* Of a sandbox that must not be trusted: reading could block, were it another filesystem's. */
+static bool is_memory(int fd)
+{
+        struct statfs fs;
+        struct stat st;
+
+        return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
+static void usage_replied(struct urpc *u, struct urpc_reply *reply)
+{
+        struct op *op = container_of(u, struct op, urpc);
+        struct container *c = op->container;
+        struct error none = ERROR_NULL;
+
+        if (reply->errnum == 0 && reply->n_fds == 2 && is_memory(reply->fds[0]) && is_memory(reply->fds[1]) &&
+            !c->init.ended) {
+                runsc_usage_drop(c);
+                for (size_t i = 0; i < 2; i++)
+                        c->control.usage_fds[i] = TAKE_FD(reply->fds[i]);
+        }
+        if (runsc_usage(c, &op->stats.sandbox_memory))
+                log_debug("container %s: the sandbox has given its memory to be looked at", c->key);
+        finish(op, &none);
+}
+
+static bool ask_usage(struct op *op)
+{
+        struct container *c = op->container;
+
+        if (runsc_is_sub(c) || c->init.ended)
+                return false;
+        if (runsc_usage(c, &op->stats.sandbox_memory) || c->control.usage_asked)
+                return false;
+        c->control.usage_asked = true;
+        urpc_close(&op->urpc);
+        return runsc_ask(op, spec_urpc_usage_fd(op->arena), RUNSC_CALL_NS, usage_replied);
+}
+
 static void stats_replied(struct urpc *u, struct urpc_reply *reply)
 {
         struct op *op = container_of(u, struct op, urpc);
@@ -252,6 +301,8 @@ static void stats_replied(struct urpc *u, struct urpc_reply *reply)
         if (!runsc_no_reply(reply, &err) && spec_urpc_stats(reply->text, reply->len, c->params->id, op->arena,
                                                             &op->stats, &cpu, &err) == 0) {
                 add_host(op, &cpu);
+                if (ask_usage(op))
+                        return;
         } else if (!c->control.event_takes_null && strstr(err.message, "cannot unmarshal string")) {
                 c->control.event_takes_null = true;
                 urpc_close(&op->urpc);
@@ -272,6 +323,18 @@ static bool begin_stats(struct op *op)
                          RUNSC_CALL_NS, stats_replied);
 }
 
+/* --- stacks --- */
+
+static void stacks_replied(struct urpc *u, struct urpc_reply *reply)
+{
+        struct op *op = container_of(u, struct op, urpc);
+        struct error err = ERROR_NULL;
+
+        if (!runsc_no_reply(reply, &err))
+                spec_urpc_text(reply->text, reply->len, op->arena, &op->text, &err);
+        finish(op, &err);
+}
+
 bool runsc_control_begin(struct op *op, void (*other)(struct op *op))
 {
         op->other = other;
@@ -283,6 +346,8 @@ bool runsc_control_begin(struct op *op, void (*other)(struct op *op))
                 return begin_ps(op);
         case OP_STATS:
                 return begin_stats(op);
+        case OP_STACKS:
+                return runsc_ask(op, spec_urpc_null(op->arena, "debug.Stacks"), RUNSC_CALL_NS, stacks_replied);
         default:
                 return false;
         }

@@ -4,15 +4,19 @@
 
 #include "daemon/runsc_sub.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/lifecycle.h"
 #include "daemon/runsc_control.h"
+#include "daemon/runsc_usage.h"
 #include "daemon/runtime_oci.h"
 #include "daemon/spec_urpc.h"
 #include "daemon/stats.h"
@@ -32,6 +36,11 @@ static bool is_in(const struct container *c, const struct container *box)
 {
         return c != box && runsc_is_sub(c) && strcmp(c->sandbox_id, box->params->id) == 0 &&
                strcmp(c->params->ns, box->params->ns) == 0 && strcmp(c->params->owner, box->params->owner) == 0;
+}
+
+bool runsc_sandbox_lives(const struct container *c)
+{
+        return runsc_is_sub(c) ? sandbox_of(c) != NULL : c->init.pid && !c->init.ended;
 }
 
 struct cgroup *runsc_cgroup(const struct container *c)
@@ -58,6 +67,16 @@ int runsc_sub_made(struct container *c, pid_t pid, struct error *err)
 
 /* --- its end --- */
 
+/* Whose wait was in flight until the sandbox ended was there until then. Of others only the sandbox knew. */
+static void end_with_sandbox(struct container *c, bool was_there)
+{
+        struct exit_info info = { .known = was_there, .wait_status = SIGKILL, .realtime_ns = clock_realtime_ns() };
+
+        if (!was_there)
+                info.wait_status = 0;
+        process_ended(&c->init, &info);
+}
+
 static void end_by(struct container *c, int signal)
 {
         struct exit_info info = { .known = true, .wait_status = signal, .realtime_ns = clock_realtime_ns() };
@@ -74,7 +93,7 @@ static void wait_over(struct op *op, const struct error *err)
                 return;
         }
         log_info("container %s: %s: it has ended with its sandbox", c->key, err->message);
-        end_by(c, SIGKILL);
+        end_with_sandbox(c, op->parked || !c->adopted);
 }
 
 /* In flight no timer runs, unless the sandbox has ended; else it is time to try again. */
@@ -119,6 +138,15 @@ static void rest_killed(struct command *cmd, const struct command_result *res)
         op_finish(cmd->data, NULL);
 }
 
+static void rest_replied(struct urpc *u, struct urpc_reply *reply)
+{
+        struct op *op = container_of(u, struct op, urpc);
+
+        urpc_close(u);
+        op->asked = false;
+        op_finish(op, NULL);
+}
+
 static void wait_told(struct op *op, int status)
 {
         struct container *c = op->container;
@@ -131,6 +159,9 @@ static void wait_told(struct op *op, int status)
                 op_finish(op, NULL);
                 return;
         }
+        if (runsc_ask(op, spec_urpc_signal(op->arena, c->params->id, SIGKILL, 0, URPC_SIGNAL_ALL), RUNSC_CALL_NS,
+                      rest_replied))
+                return;
         oci_command(op, "kill", COMMAND_KILL);
         command_arg(&op->command, "--all");
         command_arg(&op->command, c->params->id);
@@ -167,6 +198,8 @@ static void wait_replied(struct urpc *u, struct urpc_reply *reply)
         bool told = !runsc_no_reply(reply, &err) && spec_urpc_number(reply->text, reply->len, &status, &err) == 0;
 
         urpc_close(u);
+        op->asked = false;
+        process_keep(&op->container->init);
         if (told)
                 wait_told(op, (int)(status & 0xffff));
         else if (err.reason == REASON_NOT_SUPPORTED)
@@ -175,18 +208,65 @@ static void wait_replied(struct urpc *u, struct urpc_reply *reply)
                 wait_failed(op, &err);
 }
 
+/* The request of an earlier daemon, on the connection that was kept. */
+static bool wait_on(struct op *op)
+{
+        struct container *c = op->container;
+        int fd = process_kept_control(&c->init);
+
+        if (fd < 0)
+                return false;
+        urpc_init(&op->urpc, c->daemon->loop);
+        op->urpc_used = op->asked = true;
+        urpc_open(&op->urpc, fd);
+        urpc_await(&op->urpc, 0, wait_replied);
+        return true;
+}
+
 void runsc_sub_wait(struct op *op)
 {
-        const struct container *c = op->container;
+        struct container *c = op->container;
         const char *text = spec_urpc_str(op->arena, "containerManager.Wait", c->params->id);
         struct error err = ERROR_NULL;
 
-        if (!sandbox_of(c)) {
+        if (!op->urpc_used && wait_on(op)) {
+                op->parked = true;
+        } else if (!sandbox_of(c)) {
                 error_set(&err, REASON_RUNTIME_FAILED, "the sandbox %s has ended", c->sandbox_id);
                 op_finish(op, &err);
-        } else if (!runsc_ask(op, text, 0, wait_replied)) {
+        } else if (runsc_ask(op, text, 0, wait_replied)) {
+                op->parked = true;
+                process_keep(&c->init); /* once it was sent: what was kept has been asked */
+        } else {
                 wait_by_cli(op);
         }
+}
+
+int runsc_sub_wait_fd(const struct process *p)
+{
+        const struct op *op = op_find(p->container, OP_WAIT);
+
+        return op && op->asked && op->parked ? op->urpc.fd : -1;
+}
+
+void runsc_sub_last_words(struct process *p, struct exit_info *ret)
+{
+        _cleanup_(fd_closep) int fd = process_kept_control(p);
+        struct error err = ERROR_NULL;
+        int64_t status = SIGKILL;
+        char text[1024];
+        ssize_t n = -1;
+
+        if (fd >= 0)
+                n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+        ret->known = n == 0 || (n < 0 && fd >= 0 && errno == ECONNRESET);
+        if (n > 0) {
+                text[n] = '\0';
+                ret->known = spec_urpc_number(text, (size_t)n, &status, &err) == 0;
+        }
+        ret->known |= p->container->state == CONTAINER_CREATED; /* nothing was in it that could end before */
+        ret->wait_status = ret->known ? (int)(status & 0xffff) : 0;
+        ret->realtime_ns = clock_realtime_ns();
 }
 
 void runsc_sub_await(struct container *c)
@@ -253,6 +333,8 @@ static void ended_with_sandbox(struct container *c)
 {
         struct op *wait = op_find(c, OP_WAIT);
 
+        if (wait)
+                wait->parked |= wait->command.running;
         if (wait) /* what is in flight may still tell how it ended */
                 wait_timer(wait, wait->command.running || wait->urpc.done ? LAST_WORDS_NS : 0);
         else if (c->state == CONTAINER_CREATED)
@@ -266,6 +348,7 @@ void runsc_sandbox_ended(struct container *box)
 
         if (runsc_is_sub(box))
                 return;
+        runsc_usage_drop(box);
         HASH_ITER(hh, box->daemon->containers, c, tmp)
                 if (is_in(c, box) && c->init.pid && !c->init.ended && !c->adopting)
                         ended_with_sandbox(c);

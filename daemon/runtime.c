@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <utlist.h>
 #include "base/clock.h"
+#include "base/fd.h"
 #include "daemon/daemon.h"
 #include "daemon/runtime.h"
 
@@ -21,6 +22,7 @@ static const char *const op_names[OP_N] = {
         [OP_CHECKPOINT] = "checkpoint", [OP_DELETE] = "delete", [OP_CLEAN] = "clean",
         [OP_STATE] = "state",           [OP_PIDS] = "pids",     [OP_PS] = "ps",
         [OP_STATS] = "stats",
+        [OP_STACKS] = "stacks",
         [OP_WAIT] = "wait",
 };
 
@@ -67,6 +69,7 @@ struct op *op_new(struct container *c, enum op_kind kind, struct process *p, op_
         op->process = p;
         op->done = done;
         op->text = op->status = "";
+        op->give_fd[0] = op->give_fd[1] = -1;
         deferred_init(&op->finish, c->daemon->loop, op_finished);
         watch_timer_init(&op->timer, c->daemon->loop, NULL);
         snprintf(op->name, sizeof(op->name), "%s.%llu", op_names[kind], (unsigned long long)++c->daemon->serial);
@@ -182,6 +185,8 @@ struct op *op_free(struct op *op)
                 command_deinit(&op->command);
         if (op->urpc_used)
                 urpc_close(&op->urpc);
+        fd_close(op->give_fd[0]);
+        fd_close(op->give_fd[1]);
         watch_timer_stop(&op->timer);
         keeper_link_wait_cancel(&op->stored);
         deferred_cancel(&op->finish);
@@ -216,7 +221,9 @@ void process_let_go(struct process *p)
 
 int process_control_fd(const struct process *p)
 {
-        return p->runsc_exec ? p->container->runtime->driver->control_fd(p) : -1;
+        const struct runtime *rt = p->container->runtime;
+
+        return rt && rt->driver->control_fd ? rt->driver->control_fd(p) : -1;
 }
 
 /* --- runtimes --- */
@@ -355,6 +362,25 @@ static const struct runtime_driver *driver_of_binary(const char *path, const str
         return fallback;
 }
 
+/* With what only the container says. -1: no memory. */
+static int own_options(struct runtime *rt, const struct create_params *params)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < rt->options.n && rt->driver->option; i++) {
+                bool kept = true;
+                const char *option = rt->driver->option(rt->options.items[i], params->id, rt->arena, &kept);
+
+                if (kept && !option)
+                        return -1;
+                if (kept)
+                        rt->options.items[n++] = option;
+        }
+        if (rt->driver->option)
+                rt->options.n = n;
+        return 0;
+}
+
 int runtime_for(struct runtime **ret, struct daemon *d, const struct create_params *params, struct error *err)
 {
         const struct runtime *from = runtime_find(d, params->runtime, err);
@@ -381,7 +407,8 @@ int runtime_for(struct runtime **ret, struct daemon *d, const struct create_para
                 runtime_free(rt);
                 return -1;
         }
-        if (!rt->root || strs_copy(&rt->options, &from->options, &params->runtime_args, rt->arena) < 0) {
+        if (!rt->root || strs_copy(&rt->options, &from->options, &params->runtime_args, rt->arena) < 0 ||
+            own_options(rt, params) < 0) {
                 runtime_free(rt);
                 return error_set(err, REASON_NO_RESOURCES, "no memory");
         }

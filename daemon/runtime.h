@@ -29,6 +29,7 @@ enum op_kind {
         OP_PIDS,
         OP_PS,
         OP_STATS,
+        OP_STACKS,     /* of a sandbox's goroutines: text */
         OP_WAIT,       /* for the end of an init that is no process of the host */
         OP_N
 };
@@ -64,6 +65,12 @@ struct op {
         bool urpc_used, asked; /* asked: a reply is awaited */
         bool foreground;       /* KILL: to the foreground group of the terminal */
         void (*other)(struct op *op); /* runsc: when the sandbox cannot be asked */
+        enum op_freeze { FREEZE_NOT, FREEZE_WAITS, FREEZE_ACTS } freeze; /* runsc: see runsc_freeze.h */
+        const char *verb;
+        void (*step)(struct op *op, const struct error *err);
+        int give_fd[2]; /* CHECKPOINT: where we get the file, and the helper's end; -1 */
+        bool still; /* the sandbox stands still */
+        bool parked; /* WAIT: the sandbox was asked */
         struct keeper_link_wait stored; /* START: until the pidfd is safe */
         bool not_run; /* the command was never executed */
         bool alone;   /* begins when no other of the container is under way */
@@ -76,8 +83,12 @@ struct op {
 
 struct runtime_driver {
         const char *type;
+        bool has_stacks;       /* OP_STACKS can be asked for */
         bool shares_sandboxes; /* a container may join the sandbox of another one: see runsc_sub.h */
+        /* May be NULL. A configured global option as it is for this container; *kept false: it is none. */
+        const char *(*option)(const char *option, const char *id, struct arena *a, bool *kept);
         void (*begin)(struct op *op);
+        void (*adjust)(struct op *op); /* PREPARE: config.json was read; finishes the op. May be NULL */
         void (*cancel)(struct op *op); /* done comes soon, with CANCELLED unless it was done */
         /* SIGKILL to every process of the container that is left. Returns how many there may still be: 0 when all have
          * gone. */
@@ -93,6 +104,8 @@ struct runtime_driver {
         bool (*adopt)(struct process *p);         /* waits for its end or its start again; false: nothing will come */
         int (*control_fd)(const struct process *p); /* the descriptor to be kept; -1 */
         void (*let_go)(struct process *p);        /* waits no more */
+        /* May be NULL. Of an init that ended with its sandbox, while there was no daemon: how, as far as is known. */
+        void (*last_words)(struct process *p, struct exit_info *ret);
 };
 
 struct runtime {

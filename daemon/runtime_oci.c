@@ -19,6 +19,7 @@
 #include "base/pidref.h"
 #include "daemon/config.h"
 #include "daemon/daemon.h"
+#include "daemon/runsc_bundle.h"
 #include "daemon/runsc_netns.h"
 #include "daemon/runtime_oci.h"
 #include "daemon/runtime_start.h"
@@ -82,6 +83,8 @@ void oci_command(struct op *op, const char *verb, enum command_class class)
                 command_argf(cmd, "--criu=%s", c->params->criu_path);
         for (size_t i = 0; i < rt->options.n; i++)
                 command_arg(cmd, rt->options.items[i]);
+        if (rt->driver == &runtime_runsc)
+                runsc_bundle_global(op);
         command_arg(cmd, verb);
 }
 
@@ -119,6 +122,8 @@ static int remove_cgroup(struct container *c, struct error *err)
         if (c->state == CONTAINER_UNDOING && !c->cgroup && c->cgroups_path[0])
                 (void)cgroup_of_spec(c->daemon->cgroups, c->cgroups_path, c->params->systemd_cgroup, &c->cgroup, NULL);
         if (!c->cgroup || !cgroup_exists(c->cgroup))
+                return 0;
+        if (c->runtime->driver == &runtime_runsc && runsc_bundle_cgroup_is_pods(c))
                 return 0;
         return cgroup_remove(c->cgroup, err);
 }

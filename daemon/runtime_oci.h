@@ -12,6 +12,8 @@ int oci_kill_rest(struct container *c);
 
 /* Makes op->command ready for any program; the environment is a runtime's. */
 void oci_new_command(struct op *op, enum command_class class);
+/* sandboxd-helper, likewise; output and error captured. */
+void oci_helper(struct op *op, const char *verb, const char *arg, enum command_class class);
 /* runtime_prepare.c: PREPARE and CLEAN. */
 void oci_prepare(struct op *op);
 void oci_clean(struct op *op);

@@ -19,7 +19,7 @@ static void program_command(struct op *op, const char *path, enum command_class 
         command_arg(cmd, path);
 }
 
-static void helper_command(struct op *op, const char *verb, const char *arg, enum command_class class)
+void oci_helper(struct op *op, const char *verb, const char *arg, enum command_class class)
 {
         program_command(op, op->container->daemon->helper_path, class);
         command_arg(&op->command, verb);
@@ -43,14 +43,17 @@ static void read_done(struct command *cmd, const struct command_result *res)
         }
         op->text = arena_strndup(op->arena, res->output, res->output_len);
         op->text_len = res->output_len;
-        op_finish(op, NULL);
+        if (op->text && op->container->runtime->driver->adjust)
+                op->container->runtime->driver->adjust(op);
+        else
+                op_finish(op, NULL);
 }
 
 static void read_spec(struct op *op)
 {
         const char *path = arena_printf(op->arena, "%s/config.json", op->container->params->bundle);
 
-        helper_command(op, "read", path, COMMAND_CREATE);
+        oci_helper(op, "read", path, COMMAND_CREATE);
         oci_submit(op, read_done);
 }
 
@@ -125,7 +128,7 @@ static void clean_bundle(struct op *op)
                 op_finish(op, NULL);
                 return;
         }
-        helper_command(op, "rmtree", c->params->bundle, COMMAND_DELETE);
+        oci_helper(op, "rmtree", c->params->bundle, COMMAND_DELETE);
         oci_submit(op, bundle_done);
 }
 
@@ -151,6 +154,6 @@ void oci_clean(struct op *op)
                 clean_bundle(op);
                 return;
         }
-        helper_command(op, "umount", arena_printf(op->arena, "%s/rootfs", c->params->bundle), COMMAND_DELETE);
+        oci_helper(op, "umount", arena_printf(op->arena, "%s/rootfs", c->params->bundle), COMMAND_DELETE);
         oci_submit(op, umount_done);
 }

@@ -19,8 +19,11 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/runsc_bundle.h"
+#include "daemon/runsc_checkpoint.h"
 #include "daemon/runsc_control.h"
 #include "daemon/runsc_exec.h"
+#include "daemon/runsc_freeze.h"
 #include "daemon/runsc_netns.h"
 #include "daemon/runsc_root.h"
 #include "daemon/runsc_sub.h"
@@ -36,18 +39,31 @@ static void finish_failed(struct op *op, const struct command_result *res)
         op_finish(op, &err);
 }
 
-static void plain_done(struct command *cmd, const struct command_result *res)
+static void begin_simple(struct op *op, const char *verb, enum command_class class, const char *flag, const char *value,
+                         command_done_fn done)
 {
-        struct op *op = cmd->data;
-
-        op->not_run = !res->spawned;
-        if (res->ok)
-                op_finish(op, NULL);
-        else
-                finish_failed(op, res);
+        oci_command(op, verb, class);
+        if (flag)
+                command_arg(&op->command, flag);
+        if (value)
+                command_arg(&op->command, value);
+        command_arg(&op->command, op->container->params->id);
+        oci_submit(op, done);
 }
 
 /* --- signals --- */
+
+static void begin_kill(struct op *op);
+
+static void resumed_for_kill(struct command *cmd, const struct command_result *res)
+{
+        struct op *op = cmd->data;
+
+        if (!res->ok)
+                log_info("container %s: resume: %s", op->container->key, res->error_text);
+        op->container->control.holds = false;
+        begin_kill(op);
+}
 
 static void kill_done(struct command *cmd, const struct command_result *res)
 {
@@ -75,9 +91,16 @@ static void begin_kill(struct op *op)
                 oci_kill_by_pidfd(op);
                 return;
         }
-        if (op->container->state == CONTAINER_PAUSED) {
+        if ((op->container->state == CONTAINER_PAUSED && !(op->signal == SIGKILL && process_is_init(p))) ||
+            runsc_freeze_others_hold(op->container)) {
                 error_set(&err, REASON_PAUSED, "a paused gVisor sandbox takes no signal but SIGKILL: resume it first");
                 op_finish(op, &err);
+                return;
+        }
+        if (op->container->control.holds) {
+                oci_command(op, "resume", COMMAND_KILL);
+                command_arg(&op->command, runsc_freeze_paused_by(op->container));
+                oci_submit(op, resumed_for_kill);
                 return;
         }
         if (!process_is_init(p) && !p->internal_pid) { /* without --pid it would be sent to init */
@@ -217,40 +240,13 @@ static void stats_done(struct command *cmd, const struct command_result *res)
         op_finish(op, error_is_set(&err) ? &err : NULL);
 }
 
-/*
- * runsc panics when it finds that a sandbox which its state file calls paused has ended ("invalid state transition:
- * paused => stopped"), and so can never remove it. Here it has ended: the file is told so.
- */
-static void forget_pause(struct container *c)
+/* What its command line cannot do. */
+static void not_asked(struct op *op)
 {
-        static const char paused[] = "\"status\":\"paused\"", stopped[] = "\"status\":\"stopped\"";
-        _cleanup_(buf_deinit) struct buf out = BUF_NULL;
-        _cleanup_(fd_closep) int dir = open(c->runtime->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_(freep) char *text = NULL;
-        char name[2 * LIMIT_ID + 32];
-        const char *at;
-        size_t len;
+        struct error err = ERROR_NULL;
 
-        snprintf(name, sizeof(name), "%s_sandbox:%s.state", c->params->id, c->sandbox_id);
-        if (dir < 0 || fd_read_file(dir, name, LIMIT_JSON, &text, &len) < 0 || !(at = strstr(text, paused)))
-                return;
-        buf_append(&out, text, (size_t)(at - text));
-        buf_append(&out, stopped, strlen(stopped));
-        buf_append(&out, at + strlen(paused), len - (size_t)(at - text) - strlen(paused));
-        if (out.failed || atomicfile_write(dir, name, buf_head(&out), buf_len(&out), 0640) < 0)
-                log_warn("container %s: cannot correct runsc's state file %s", c->key, name);
-}
-
-static void begin_simple(struct op *op, const char *verb, enum command_class class, const char *flag, const char *value,
-                         command_done_fn done)
-{
-        oci_command(op, verb, class);
-        if (flag)
-                command_arg(&op->command, flag);
-        if (value)
-                command_arg(&op->command, value);
-        command_arg(&op->command, op->container->params->id);
-        oci_submit(op, done);
+        error_set(&err, REASON_NOT_SUPPORTED, "the sandbox cannot be asked at its control socket");
+        op_finish(op, &err);
 }
 
 static void begin_cli(struct op *op)
@@ -258,10 +254,6 @@ static void begin_cli(struct op *op)
         switch (op->kind) {
         case OP_KILL:
                 begin_kill(op);
-                break;
-        case OP_PAUSE:
-        case OP_RESUME:
-                begin_simple(op, op_kind_name(op->kind), COMMAND_CONTROL, NULL, NULL, plain_done);
                 break;
         case OP_PIDS:
                 begin_simple(op, "ps", COMMAND_QUERY, "--format", "json", pids_done);
@@ -278,11 +270,16 @@ static void begin_cli(struct op *op)
                 else
                         oci_begin(op);
                 break;
+        case OP_STACKS:
+                not_asked(op);
+                break;
         case OP_WAIT:
                 runsc_sub_wait(op);
                 break;
         case OP_DELETE:
-                forget_pause(op->container);
+                /* runsc panics when it finds that a sandbox which its state file calls paused has ended ("invalid state
+                 * transition: paused => stopped"), and so could never remove it */
+                runsc_freeze_forget(op->container, "stopped");
                 oci_begin(op);
                 break;
         default:
@@ -300,7 +297,7 @@ static void begin_any(struct op *op)
         if (op->kind == OP_KILL && p && !p->ended && process_is_init(p) && runsc_is_sub(op->container) &&
             runsc_sub_kill_unstarted(op))
                 return;
-        if (!runsc_control_begin(op, begin_cli))
+        if (!runsc_freeze_begin(op, begin_cli) && !runsc_checkpoint_begin(op) && !runsc_control_begin(op, begin_cli))
                 begin_cli(op);
 }
 
@@ -348,6 +345,7 @@ static void runsc_cancel(struct op *op)
         struct error err = ERROR_NULL;
 
         op->waiting = false;
+        runsc_freeze_cancel(op);
         if (!op->asked) {
                 oci_cancel(op);
                 return;
@@ -391,16 +389,27 @@ static bool runsc_terminal_signal(struct process *p, int signal)
         return true;
 }
 
+static int runsc_control_fd(const struct process *p)
+{
+        if (!process_is_init(p))
+                return runsc_exec_fd(p);
+        return runsc_is_sub(p->container) ? runsc_sub_wait_fd(p) : runsc_freeze_fd(p);
+}
+
 const struct runtime_driver runtime_runsc = {
         .type = "runsc",
+        .has_stacks = true,
         .shares_sandboxes = true,
+        .option = runsc_bundle_option,
         .begin = runsc_begin,
+        .adjust = runsc_bundle_adjust,
         .cancel = runsc_cancel,
         .kill_rest = runsc_kill_rest,
         .await = runsc_sub_await,
         .ended = runsc_sandbox_ended,
         .terminal_signal = runsc_terminal_signal,
         .adopt = runsc_exec_adopt,
-        .control_fd = runsc_exec_fd,
+        .control_fd = runsc_control_fd,
         .let_go = runsc_exec_free,
+        .last_words = runsc_sub_last_words,
 };

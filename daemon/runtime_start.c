@@ -19,6 +19,7 @@
 #include "daemon/daemon.h"
 #include "daemon/lifecycle.h"
 #include "daemon/pressure.h"
+#include "daemon/runsc_bundle.h"
 #include "daemon/runsc_exec.h"
 #include "daemon/runsc_sub.h"
 #include "daemon/runtime_oci.h"
@@ -210,8 +211,10 @@ static void create_arguments(struct op *op)
                 command_argf(cmd, "--image-path=%s", c->params->checkpoint);
                 command_arg(cmd, "--detach");
         }
-        if (c->runtime->driver == &runtime_runsc)
+        if (c->runtime->driver == &runtime_runsc) {
+                runsc_bundle_create(op);
                 return;
+        }
         if (c->params->no_pivot_root)
                 command_arg(cmd, "--no-pivot");
         if (c->params->no_new_keyring && op->kind == OP_CREATE)

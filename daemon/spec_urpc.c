@@ -39,6 +39,17 @@ const char *spec_urpc_signal(struct arena *a, const char *id, int signal, uint32
                                  "Signo", signal, "PID", (json_int_t)pid, "Mode", (int)mode));
 }
 
+const char *spec_urpc_checkpoint(struct arena *a)
+{
+        return dump(a, json_pack("{s:s, s:{s:n, s:{}}}", "method", "containerManager.Checkpoint", "arg", "key",
+                                 "metadata"));
+}
+
+const char *spec_urpc_usage_fd(struct arena *a)
+{
+        return dump(a, json_pack("{s:s, s:{s:i}}", "method", "Usage.UsageFD", "arg", "Version", 1));
+}
+
 const char *spec_urpc_wait_pid(struct arena *a, const char *id, uint32_t pid)
 {
         return dump(a, json_pack("{s:s, s:{s:I, s:s}}", "method", "containerManager.WaitPID", "arg", "PID",

@@ -12,6 +12,8 @@ enum spec_urpc_mode { URPC_SIGNAL_PROCESS = 0, URPC_SIGNAL_ALL = 1, URPC_SIGNAL_
 const char *spec_urpc_null(struct arena *a, const char *method);
 const char *spec_urpc_str(struct arena *a, const char *method, const char *arg);
 const char *spec_urpc_signal(struct arena *a, const char *id, int signal, uint32_t pid, enum spec_urpc_mode mode);
+const char *spec_urpc_checkpoint(struct arena *a);
+const char *spec_urpc_usage_fd(struct arena *a);
 const char *spec_urpc_wait_pid(struct arena *a, const char *id, uint32_t pid);
 
 struct spec_urpc_exec {

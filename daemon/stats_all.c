@@ -17,6 +17,7 @@
 #include "daemon/container.h"
 #include "daemon/container_cost.h"
 #include "daemon/daemon.h"
+#include "daemon/runsc_usage.h"
 #include "daemon/stats.h"
 
 #define SLICE_NS   NSEC_PER_MSEC
@@ -81,6 +82,7 @@ static int read_one(struct stats_pass *p, const struct target *key)
                 return 0;
         if (stats_read(c->cgroup, c->init.pid, scratch, &stats, &err) < 0)
                 return err.reason == REASON_NO_RESOURCES ? -1 : 0;
+        (void)runsc_usage(c, &stats.sandbox_memory);
         if (x->brief)
                 stats.memory_stat.n = stats.memory_events.n = stats.cpu_per_cpu_ns.n = 0;
         container_cost(c, &stats);

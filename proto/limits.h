@@ -10,6 +10,7 @@
 #define LIMIT_TEXT 4096                 /* bytes of a message for people */
 #define LIMIT_REQUEST_ID 128            /* bytes of a request id */
 #define LIMIT_JSON (4 * 1024 * 1024)    /* bytes of a process spec or of resources */
+#define LIMIT_DUMP (3 * 1024 * 1024)    /* bytes of what is told for debugging */
 #define LIMIT_LIST 4096                 /* entries of a list in a request */
 #define LIMIT_OPTION 65536              /* bytes of one mount option (an overlay's lowerdir is long) */
 #define LIMIT_DEPTH 8                   /* nesting of maps and arrays */

@@ -128,6 +128,8 @@ static const struct {
         C("cpu_throttled_seconds", COUNTER, "seconds", 1000000000, cpu_throttled_ns, ALWAYS, "Time it was held back"),
         M("memory_usage_bytes", GAUGE, "bytes", MEMORY, usage, ALWAYS, "Memory in use"),
         M("memory_peak_bytes", GAUGE, "bytes", MEMORY, max, IF_SET, "The most memory that was in use"),
+        C("memory_sandbox_programs_bytes", GAUGE, "bytes", 1, sandbox_memory, IF_SET,
+          "gVisor: what the programs in the sandbox use of it"),
         M("memory_limit_bytes", GAUGE, "bytes", MEMORY, limit, IF_SET, "Limit of memory; none: no sample"),
         M("memory_limit_hits", COUNTER, "", MEMORY, failcnt, ALWAYS, "Times that the limit was reached"),
         M("swap_usage_bytes", GAUGE, "bytes", SWAP, usage, ALWAYS, "Swap in use; on cgroup v1 memory and swap"),

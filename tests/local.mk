@@ -115,6 +115,8 @@ UNIT_TESTS += tests/unit/test-spec
 tests_unit_test_spec_LDADD = $(UNIT_DAEMON)
 EXTRA_DIST += tests/data/runtime
 
+UNIT_TESTS += tests/unit/test-spec-gvisor
+tests_unit_test_spec_gvisor_LDADD = $(UNIT_DAEMON)
 UNIT_TESTS += tests/unit/test-spec-urpc
 tests_unit_test_spec_urpc_LDADD = $(UNIT_DAEMON)
 

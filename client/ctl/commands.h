@@ -9,7 +9,7 @@
 #define VERBS(X)                                                                                                       \
         X(run)                                                                                                         \
         X(create) X(start) X(exec) X(attach) X(kill) X(wait) X(pause) X(resume) X(delete) X(list) X(state) X(ps)       \
-                X(stats) X(top) X(metrics) X(events) X(update) X(checkpoint) X(restore) X(spec) X(info) X(help)
+                X(stats) X(top) X(metrics) X(events) X(update) X(checkpoint) X(restore) X(spec) X(info) X(debug) X(help)
 
 #define VERB_DECL(name) extern const struct verb verb_##name;
 VERBS(VERB_DECL)

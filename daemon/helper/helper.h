@@ -39,5 +39,14 @@ int helper_netns_remove(const char *path, struct error *err);
 /* give.c: sends descriptors 0, 1 and 2 over a socket. */
 int helper_give(const char *socket, struct error *err);
 
+/* image.c: makes the file of a checkpoint in the directory, and sends it. */
+int helper_image(const char *dir, struct error *err);
+
+/* volumes.c: which of the patterns on standard input there are below the directory, and are they empty? */
+int helper_volumes(const char *dir, struct error *err);
+
+/* write.c: replaces a regular file by standard input. */
+int helper_write(const char *path, struct error *err);
+
 /* read.c: writes a regular file to standard output. */
 int helper_read(const char *path, struct error *err);

@@ -15,6 +15,9 @@ static const struct {
         { "rmtree", "DIR", "remove a tree; leaves mounts alone", helper_rmtree },
         { "netns", "PATH", "make a network namespace and mount it to PATH", helper_netns },
         { "read", "FILE", "write a regular file to standard output", helper_read },
+        { "image", "DIR", "make the file of a checkpoint and send it over descriptor 3", helper_image },
+        { "write", "FILE", "replace FILE by standard input", helper_write },
+        { "volumes", "DIR", "look for the patterns of standard input below DIR", helper_volumes },
         { "give", "FD", "send standard input, output and error over the socket FD", helper_give },
         { "netns-remove", "PATH", "unmount and remove it", helper_netns_remove },
 };

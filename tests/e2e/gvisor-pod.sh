@@ -149,6 +149,209 @@ ids_that_are_alike() {
         rm -rf "${T:?}/b/"*"$ID"* "$T/out/"*"$ID"*
 }
 
+paused_and_killed() {
+        box
+        joins a sleep 1000 && must start
+        must pause
+        is "$(state .process.status)" paused "one is paused"
+        must kill '{signal: 9}'
+        is "$(status_of)" 137 "KILL ends it all the same"
+        must delete
+        joins b sleep 1000 && must start
+        must pause && must resume
+        must kill '{signal: 15}'
+        is "$(status_of)" 143 "another one is paused, resumed, and gets a signal"
+        must delete
+        end_box
+}
+
+# --- terminals ---
+
+tells() { # TEXT NAME: a line of the screen with it
+        local line deadline=$((SECONDS + 30))
+
+        while [ "$SECONDS" -lt "$deadline" ] && read -r -t 30 line <&"$screen"; do
+                [[ $line != *"$1"* ]] || { ok 0 "$2"; return; }
+        done
+        ok 1 "$2"
+}
+
+# Of the container $ID, created with a terminal: what is typed, resized, and the keys that mean a signal.
+has_terminal() { # NAME
+        must start
+        tells ready "$1: begins"
+        printf 'hello\n' >&"$keys"
+        tells 'line hello' "$1: is typed to"
+        must resize '{width: 101, height: 41}'
+        tells 'winch 41 101' "$1: is told of a new size"
+        printf '\003' >&"$keys"
+        tells got-int "$1: ^C"
+        printf '\034' >&"$keys"
+        tells got-quit "$1: ^\\"
+        printf '\032' >&"$keys"
+        tells got-tstp "$1: ^Z"
+        must kill '{signal: 9}'
+        is "$(status_of)" 137 "$1: ends"
+}
+
+terminals() {
+        local type io listens='trap "echo winch \$(stty size)" WINCH; trap "echo got-int" INT; trap "echo got-quit" QUIT
+                trap "echo got-tstp" TSTP; echo ready; while :; do read -t 1 x && echo "line $x"; done'
+
+        io='{terminal: true, stdin_path: "'"$T/in"'", stdout_path: "'"$T/screen"'"}'
+        box
+        ID=a-$BOX
+        open_screen
+        bundle "$(annotated container) | .process.terminal = true" sh -c "$listens"
+        create "$io"
+        has_terminal "one of a pod"
+        must delete
+        close_screen
+        end_box
+        open_screen
+        bundle "$(annotated sandbox) | .process.terminal = true" sh -c "$listens"
+        create "$io"
+        has_terminal "a sandbox's own"
+        must delete
+        close_screen
+}
+
+counts() { # does it count on?
+        local n
+
+        n=$(wc -l <"$T/out/$ID")
+        eventually counted_from "$n"
+}
+
+counted_from() {
+        [ "$(wc -l <"$T/out/$ID")" -gt "$1" ]
+}
+
+stands_still() {
+        local n
+
+        n=$(wc -l <"$T/out/$ID")
+        call ps; call stats; sbx list >/dev/null # a moment that one that runs would use
+        [ "$(wc -l <"$T/out/$ID")" = "$n" ]
+}
+
+# A sandbox is paused with the first of its containers, and goes on with the last.
+paused_as_a_whole() {
+        local old
+
+        box
+        joins c sh -c 'while :; do echo; sleep 0.01; done' && must start
+        joins a sleep 1000 && must start
+        joins b sleep 1000 && must start
+        of c counts
+        of a must pause && of b must pause
+        of c stands_still
+        ok $? "with one all stand still"
+        of a must resume
+        of c stands_still
+        ok $? "as long as one is paused"
+        ID=$BOX
+        must pause
+        of b must kill '{signal: 9}'
+        is "$(of b status_of)" 137 "a paused one is killed while others are paused"
+        of a must kill '{signal: 9}'
+        is "$(of a status_of)" 137 "one that runs, in a sandbox that is paused"
+        of c stands_still
+        ok $? "and the sandbox stands still as before"
+        of b must delete && of a must delete
+        old=$(daemon_pid)
+        kill -KILL "$old"
+        eventually answers
+        ID=$BOX
+        is "$(state .process.status)" paused "the next daemon finds it paused"
+        of c stands_still
+        must resume
+        of c counts
+        ok $? "and it goes on with the last one"
+        of c must kill '{signal: 9}'
+        is "$(of c status_of)" 137 "and all is as it was"
+        of c must delete
+        end_box
+}
+
+# Asked by runsc itself, since there is no daemon.
+empty_in_sandbox() {
+        ! nsenter --net="$ROOT/netns/runsc" "${E2E_RUNSC:-runsc}" --root "$(echo "$ROOT"/runtime/runsc/*)" ps --format json "$ID" 2>/dev/null | grep -q 1
+}
+
+# What is told on the way of the sandbox's end is told to the next daemon.
+ends_without_a_daemon() {
+        local old pid
+
+        box
+        joins a sleep 1000 && must start
+        joins b sh -c 'until [ -e /vol/go ]; do sleep 0.05; done; exit 5' && must start
+        joins c sleep 1000
+        pid=$(state .process.pid) old=$(daemon_pid)
+        kill -STOP "$keeper_pid"
+        kill -KILL "$old"
+        touch "$T/vol/go"
+        eventually of b empty_in_sandbox
+        kill -KILL "$pid"
+        kill -CONT "$keeper_pid"
+        eventually answers
+        is "$(ID=$BOX status_of)" 137 "the sandbox was killed while there was no daemon"
+        is "$(of a status_of)" 137 "what was in it ended with it"
+        is "$(of b status_of)" 5 "but what had ended before has its own status"
+        is "$(of c status_of)" 137 "and what was never started ended with it too"
+        rm -f "$T/vol/go"
+        of a must delete && of b must delete && of c must delete
+        ID=$BOX
+        remove
+        rm -rf "${T:?}/b/"*"$BOX" "$T/out/"*"$BOX"*
+}
+
+# What Kubernetes' CRI says in annotations, and gVisor's own shim makes of it.
+kubernetes() {
+        local uid=e2e-$$ pod=/sandboxd/$NS/pod1 logs=$T/logs/ns_pod_e2e-$$ own pid c volumes
+
+        volumes=/var/lib/kubelet/pods/$uid/volumes
+        mkdir -p "$logs" "$volumes/kubernetes.io~empty-dir/"{empty,full} "$T/shm"
+        touch "$volumes/kubernetes.io~empty-dir/full/there"
+        find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d -exec mkdir -p {}"$pod" \; 2>/dev/null
+        [ ! -e /sys/fs/cgroup/cgroup.controllers ] || mkdir -p /sys/fs/cgroup"$pod"
+        hints='"dev.gvisor.spec.mount.empty.type": "tmpfs", "dev.gvisor.spec.mount.empty.share": "pod", "dev.gvisor.spec.mount.empty.options": "rw",
+                "dev.gvisor.spec.mount.full.type": "tmpfs", "dev.gvisor.spec.mount.full.share": "pod", "dev.gvisor.spec.mount.full.options": "rw"'
+        shm='{destination: "/dev/shm", type: "bind", source: "'"$T/shm"'", options: ["rbind", "rw"]}'
+        BOX=$ID
+        bundle "$(annotated sandbox)"' | .linux.cgroupsPath = "'"$pod/$ID"'" | .mounts += ['"$shm"'] |
+                .annotations += {"io.kubernetes.cri.sandbox-log-directory": "'"$logs"'", '"$hints"'}' sleep 1000
+        create '{runtime_args: ["--debug=true", "--debug-log='"$T"'/out/%ID%/log.%COMMAND%", "--log=/nonexistent/log"]}' && must start
+        pid=$(state .process.pid)
+        ls "$T/out/$ID"/log.boot* "$logs/gvisor.log" "$logs"/gvisor_panic.log* >/dev/null
+        ok $? "the logs of runsc are where they belong, with the id in their paths"
+        is "$(gojq -r '.annotations | [.["dev.gvisor.spec.mount.empty.type"], .["dev.gvisor.spec.mount.full.type"], .["dev.gvisor.spec.mount.full.share"], .["dev.gvisor.spec.mount.gvisorinternaldevshm.share"]] | join(" ")' "$BUNDLE/config.json")" \
+                "tmpfs bind shared pod" "runsc is told what the volumes of the pod are"
+        is "$(sed -n 's/^[0-9]*:\(memory\|\):\(.*\)/\2/p' "/proc/$pid/cgroup" | grep -m 1 "$pod")" "$pod" "the sandbox is in the cgroup of the pod"
+        like "$(must stats && field .memory.usage)" "[1-9]*" "which has its statistics"
+        for c in a b; do
+                ID=$c-$BOX
+                bundle "$(annotated container)"' | .linux.cgroupsPath = "'"$pod/$ID"'" | .annotations += {'"$hints"'} | .mounts += ['"$shm"',
+                        {destination: "/empty", type: "bind", source: "'"$volumes"'/kubernetes.io~empty-dir/empty", options: ["rbind", "rw"]},
+                        {destination: "/full", type: "bind", source: "'"$volumes"'/kubernetes.io~empty-dir/full", options: ["rbind", "rw"]}]' \
+                        sh -c 'echo '$c' >/dev/shm/'$c'; echo '$c' >/empty/'$c'; echo '$c' >/full/'$c'; until [ -e /vol/go ]; do sleep 0.05; done; ls /dev/shm /empty /full | xargs'
+                create '{stdout_path: "file://'"$T/out/$ID"'", stderr_path: "file://'"$T/out/$ID"'"}' && must start
+        done
+        eventually test -e "$volumes/kubernetes.io~empty-dir/full/b"
+        ok $? "what is written to a volume with something in it is on the host"
+        touch "$T/vol/go"
+        is "$(of b status_of) $(of a status_of)" "0 0" "the containers end"
+        is "$(cat "$T/out/b-$BOX")" "/dev/shm: a b /empty: a b /full: a b there" "and shared their volumes, and /dev/shm"
+        is "$(ls "$T/shm" "$volumes/kubernetes.io~empty-dir/empty" | grep -c '^[ab]$')" 0 "of which nothing was on the host"
+        rm -f "$T/vol/go"
+        of a must delete && of b must delete
+        end_box
+        is "$(find /sys/fs/cgroup -type d -path "*$pod" | head -c 1)" / "the cgroup of the pod is not ours to remove"
+        find /sys/fs/cgroup -depth -type d -path "*${pod:?}*" -exec rmdir {} +
+        rm -rf "${T:?}/logs" "$T/shm" "/var/lib/kubelet/pods/${uid:?}"
+        rmdir /var/lib/kubelet/pods /var/lib/kubelet 2>/dev/null
+}
+
 over_a_restart() {
         local old
 
@@ -170,6 +373,6 @@ over_a_restart() {
 
 make_shy_runsc
 e2e_start
-for_runtime runsc streams_and_statuses before_the_start ids_that_are_alike end_of_the_sandbox over_a_restart
-for_runtime shy-runsc streams_and_statuses end_of_the_sandbox over_a_restart
+for_runtime runsc streams_and_statuses before_the_start ids_that_are_alike end_of_the_sandbox over_a_restart paused_and_killed paused_as_a_whole ends_without_a_daemon kubernetes terminals
+for_runtime shy-runsc streams_and_statuses end_of_the_sandbox over_a_restart paused_and_killed
 e2e_done

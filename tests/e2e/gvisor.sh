@@ -234,10 +234,77 @@ sleepers() { # NUMBER, with init's
         call ps && [ "$(field '[.rows[] | select(.cmd == "sleep")] | length')" = "$1" ]
 }
 
+# --- pause, checkpoint ---
+
+counts() { # does it count on?
+        local n
+
+        n=$(wc -l <"$T/out/$ID")
+        eventually counted_from "$n"
+}
+
+counted_from() {
+        [ "$(wc -l <"$T/out/$ID")" -gt "$1" ]
+}
+
+detail_is() {
+        [ "$(state .detail)" = "$1" ]
+}
+
+# The sandbox cannot answer before the daemon has ended.
+paused_over_a_restart() {
+        local old pid what
+
+        run sh -c 'while :; do echo; sleep 0.01; done'
+        must pause && must resume # what it calls that is known now
+        for what in pause resume; do
+                counts
+                pid=$(state .process.pid) old=$(daemon_pid)
+                [ $what = pause ] || must pause
+                kill -STOP "$pid"
+                apart call $what &
+                eventually detail_is "${what%e}ing"
+                kill -KILL "$old"
+                kill -CONT "$pid"
+                eventually answers
+                wait $!
+                eventually status_is "$([ $what = pause ] && echo paused || echo running)"
+                ok $? "$what while the daemon is killed: the next one finds out"
+                [ $what = resume ] || must resume
+        done
+        counts
+        ok $? "it runs"
+        kill_and_remove
+}
+
+# What runsc itself was called for, since then.
+runsc_was_called_for() {
+        sed -nE 's/.* (create|start|delete|exec|kill|pause|resume|ps|events|checkpoint|wait|state|debug)( .*|$)/\1/p' "$T/calls" | sort -u | paste -sd' '
+}
+
+by_the_socket() {
+        run sh -c 'while :; do echo; sleep 0.01; done'
+        : >"$T/calls"
+        counts
+        must pause && must resume && must kill '{signal: 28}' && must ps && must pids && must stats
+        add_exec e '' true && call wait '{exec_id: "e"}' && must delete '{exec_id: "e"}'
+        like "$(sbx debug "$ID")" "*goroutine *" "its stacks"
+        counts
+        ok $? "it runs after all that"
+        must checkpoint '{path: "'"$T/image"'", exit: true}'
+        is "$(status_of)" 0 "a checkpoint ends it"
+        [ -s "$T/image/checkpoint.img" ]
+        ok $? "and is there"
+        is "$(runsc_was_called_for)" "" "runsc was called for none of it"
+        must delete
+        is "$(runsc_was_called_for)" delete "but to remove it"
+        rm -rf "$T/image"
+}
+
 # --- OOM, statistics ---
 
 oom() {
-        bundle '.linux.resources.memory = {limit: 67108864}' sh -c 'head -c 200000000 /dev/zero | tail'
+        bundle '.linux.resources.memory = {limit: 67108864}' dd if=/dev/zero of=/dev/null bs=200M count=1
         create && must start
         is "$(status_of)" 137 "out of memory is 137"
         await_event oom
@@ -260,6 +327,14 @@ statistics() {
         ok $? "the only container of a sandbox has all of the sandbox's CPU time ($share of $whole)"
         is "$(field .memory.limit)" 268435456 "the limit of memory is that of the host's cgroup"
         is "$(field .pids_current)" 1 "processes are those of the sandbox"
+        share=$(field .sandbox_memory)
+        is "$share" "$(field .memory.usage)" "the memory of its programs, by its file"
+        add_exec e '' sh -c 'head -c 30000000 /dev/zero | tail -c 20000000 >/tmp/x; echo ready >/vol/used; sleep 1000'
+        eventually test -e "$T/vol/used"
+        rpc stats.all '{"ns": "'"$NS"'"}' >"$T/last"
+        [ "$(field '.containers[0].sandbox_memory')" -gt $((share + 15000000)) ]
+        ok $? "of which they use more now: nobody is asked for that"
+        rm -f "$T/vol/used"
         kill_and_remove
 }
 
@@ -289,7 +364,10 @@ nobody_else() {
 }
 
 write_config
-[ -z "${E2E_RUNSC-}" ] || sed -i "s|^\[runtimes.runsc\]|&\npath = \"$E2E_RUNSC\"|" "$e2e_config"
+mkdir -p "$T/bin"
+printf '#!/bin/sh\necho "$@" >>%s\nexec %s "$@"\n' "$T/calls" "${E2E_RUNSC:-$(command -v runsc)}" >"$T/bin/runsc"
+chmod +x "$T/bin/runsc"
+sed -i "s|^\[runtimes.runsc\]|&\npath = \"$T/bin/runsc\"|" "$e2e_config"
 e2e_start
-for_runtime runsc ${CASES:-no_resident_process statuses_and_streams ends_with_the_sandbox ends_at_once over_a_restart crash_while_starting exec_in_terminal oom statistics nobody_else}
+for_runtime runsc ${CASES:-no_resident_process statuses_and_streams ends_with_the_sandbox ends_at_once over_a_restart crash_while_starting exec_in_terminal by_the_socket paused_over_a_restart oom statistics nobody_else}
 e2e_done

@@ -120,6 +120,8 @@ listed() {
         like "$(sbx list)" "*$ID*running*$RUNTIME*" "list"
         is "$(sbx list --format json | gojq -r '.[0].process.status')" running "list as JSON"
         like "$(sbx state "$ID")" "*cgroup*/sandboxd/$NS/$ID*" "state"
+        like "$(sbx debug "$ID")" "container *$ID: running, *process \"\": init pid [1-9]*" "debug"
+        [ "$RUNTIME" != runsc ] || like "$(sbx debug "$ID")" "*sandbox:*goroutine *" "with the stacks of the sandbox"
         is "$(rpc list "$(gojq -nc --arg ns "$NS" '{ns: $ns, id_prefix: "nobody"}')" | gojq '.containers // [] | length')" 0 "list by prefix"
         kill_and_remove
 }

@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include "daemon/spec.h"
+#include "daemon/spec_gvisor.h"
 
 static void check_refusal(const struct error *err, enum reason reason)
 {
@@ -33,6 +34,36 @@ static void try_config(const char *text, size_t len, struct arena *a)
         check_limits(&s->limits);
         for (size_t i = 0; i < s->annotations.n; i++)
                 FUZZ_CHECK(spec_annotation(s, s->annotations.items[i].key));
+}
+
+/* What is rewritten stays what it is when it is rewritten again, and is still a config.json. */
+static void try_kubernetes(const char *text, size_t len, struct arena *a)
+{
+        struct spec_gvisor_volume *volumes;
+        struct error err = ERROR_NULL;
+        const char *out, *again;
+        struct strs questions;
+        struct spec *s;
+
+        if (spec_gvisor_questions(text, len, a, &questions, &err) < 0) {
+                check_refusal(&err, REASON_INVALID_SPEC);
+                return;
+        }
+        volumes = arena_alloc(a, (questions.n + 1) * sizeof(*volumes));
+        FUZZ_CHECK(volumes);
+        for (size_t i = 0; i < questions.n; i++)
+                volumes[i] = (struct spec_gvisor_volume){ .n = 1, .path = "/x/kubernetes.io~empty-dir/y",
+                                                          .empty = (len + i) % 2 };
+        if (spec_gvisor_rewrite(text, len, volumes, a, &out, &err) < 0) {
+                check_refusal(&err, REASON_INVALID_SPEC);
+                return;
+        }
+        if (!out)
+                return;
+        if (spec_parse(text, len, a, &s, &err) == 0)
+                FUZZ_CHECK(spec_parse(out, strlen(out), a, &s, &err) == 0);
+        FUZZ_CHECK(spec_gvisor_questions(out, strlen(out), a, &questions, &err) == 0);
+        FUZZ_CHECK(spec_gvisor_rewrite(out, strlen(out), volumes, a, &again, &err) == 0);
 }
 
 /* Whatever is accepted must still be accepted with its terminal changed, and have it changed; nothing else. */
@@ -105,6 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         switch (data[0]) {
         case 'c':
                 try_config(text, size - 1, a);
+                try_kubernetes(text, size - 1, a);
                 break;
         case 'p':
                 try_process(text, size - 1, a);

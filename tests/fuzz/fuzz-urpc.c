@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "daemon/runsc_freeze.h"
 #include "daemon/spec_urpc.h"
 #include "daemon/urpc.h"
 
@@ -36,7 +37,8 @@ static void read_answers(const char *text, size_t len)
         FUZZ_CHECK(a);
         spec_urpc_empty(text, len, &err);
         spec_urpc_number(text, len, &number, &err);
-        spec_urpc_text(text, len, a, &word, &err);
+        if (spec_urpc_text(text, len, a, &word, &err) == 0)
+                (void)runsc_freeze_in_stacks(word);
         if (spec_urpc_ps(text, len, a, &ps, &err) == 0)
                 for (size_t i = 0; i < ps.rows.n; i++)
                         FUZZ_CHECK(strlen(ps.rows.items[i].cmd) <= LIMIT_PATH);

@@ -186,6 +186,21 @@ mkdir "$dir/wide" && (cd "$dir/wide" && seq 5000 | xargs touch)
 run rmtree "$dir/wide"
 is "$?/$(test -e "$dir/wide" || echo gone)" "0/gone" "... 5000 wide"
 
+# --- volumes, write ---
+mkdir -p "$dir/pods/u/volumes/"{a,b,c}/v "$dir/pods/u/volumes/a/own" "$dir/pods/u/volumes/a/s*r"
+touch "$dir/pods/u/volumes/b/v/file" "$dir/pods/u/volumes/a/own/.gvisor.filestore.1"
+volumes() { printf '%s\0' "$@" | timeout 60 "$helper" volumes "$dir/pods" 2>"$dir/err" | sed "s|$dir/pods/||g" | tr '\0' ' '; }
+is "$(volumes 'u/volumes/*/v' u/volumes/b/v u/volumes/a/own 'u/volumes/*/none' 'u/volumes/a/s\*r')" \
+        "3 u/volumes/a/v empty 1 u/volumes/b/v full 1 u/volumes/a/own empty 0  empty 1 u/volumes/a/s*r empty " "volumes: how many, which, empty or not"
+touch "$dir/pods/u/volumes/a/own/.gvisor.filestore.2"
+is "$(volumes u/volumes/a/own)" "1 u/volumes/a/own full " "... two files of gVisor are not one"
+is "$(printf 'x\0' | "$helper" volumes "$dir/nothing" | tr '\0' ' ')" "0  empty " "... below a directory that is not there"
+echo old >"$dir/file" && chmod 640 "$dir/file" && chown 5:6 "$dir/file"
+echo new | "$helper" write "$dir/file"
+is "$?/$(cat "$dir/file") $(stat -c '%a %u %g' "$dir/file") $(ls "$dir"/file*)" "0/new 640 5 6 $dir/file" "write: replaces a file, and nothing else of it"
+echo new | "$helper" write "$dir/nothing/file" 2>"$dir/err"
+is "$?/$(wc -l <"$dir/err")" 1/1 "... in no directory"
+
 # --- netns ---
 ns=$dir/netns/one
 run netns "$ns"

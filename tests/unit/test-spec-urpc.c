@@ -28,6 +28,9 @@ static void requests(void **state)
         assert_string_equal(
                 spec_urpc_signal(arena, "c1", 28, 5, URPC_SIGNAL_FOREGROUND),
                 "{\"method\":\"containerManager.Signal\",\"arg\":{\"CID\":\"c1\",\"Signo\":28,\"PID\":5,\"Mode\":2}}");
+        assert_string_equal(spec_urpc_usage_fd(arena), "{\"method\":\"Usage.UsageFD\",\"arg\":{\"Version\":1}}");
+        assert_string_equal(spec_urpc_checkpoint(arena),
+                            "{\"method\":\"containerManager.Checkpoint\",\"arg\":{\"key\":null,\"metadata\":{}}}");
         assert_string_equal(spec_urpc_wait_pid(arena, "c1", 2),
                             "{\"method\":\"containerManager.WaitPID\",\"arg\":{\"PID\":2,\"CID\":\"c1\"}}");
 }

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A checkpoint that ends its sandbox, by the control socket: the helper makes the file, where that may hang, and gives
+ * it to us, and the sandbox writes itself to it. One after which the sandbox is to go on is runsc's: how that is done,
+ * and whether it can be, differs between its releases.
+ */
+
+#include "daemon/runtime.h"
+
+/* CHECKPOINT. False: this one is for runsc's command line. */
+bool runsc_checkpoint_begin(struct op *op);
