@@ -86,6 +86,7 @@ void bench_fleet(struct bench *b, int argc, char **argv);
 void bench_idle(struct bench *b, int argc, char **argv);
 void bench_adopt(struct bench *b, int argc, char **argv);
 void bench_fifo(struct bench *b, int argc, char **argv);
+void bench_gvisor(struct bench *b, int argc, char **argv);
 
 /* Parses RUNTIME PATH ROOT from the arguments. */
 struct peer peer_from(int argc, char **argv);

@@ -6,6 +6,7 @@ tests_bench_bench_SOURCES = \
 	tests/bench/bench.h \
 	tests/bench/fifo.c \
 	tests/bench/fleet.c \
+	tests/bench/gvisor.c \
 	tests/bench/life.c \
 	tests/bench/main.c \
 	tests/bench/ops.c \
@@ -22,7 +23,10 @@ CLEANFILES += $(BENCHES)
 
 bench: all $(BENCHES)
 	top_builddir='$(abs_top_builddir)' bash $(srcdir)/tests/bench/run.sh
+# gVisor: its control socket, the first byte, memory of many sandboxes.
+bench-gvisor: all $(BENCHES)
+	top_builddir='$(abs_top_builddir)' BENCH_PARTS=gvisor BENCH_RUNTIMES=runsc BENCH_FLEET="$${BENCH_FLEET:-100}" bash $(srcdir)/tests/bench/run.sh
 # Beside containerd's own shim.
 bench-containerd: all
 	top_srcdir='$(srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/tests/bench/containerd.sh $(BENCH_CONTAINERD)
-.PHONY: bench bench-containerd
+.PHONY: bench bench-gvisor bench-containerd

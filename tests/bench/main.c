@@ -20,6 +20,7 @@ static const struct {
         { "idle", "SECONDS KEEPER-PID", bench_idle },
         { "adopt", "COUNT", bench_adopt },
         { "fifo", "RUNTIME PATH ROOT BUNDLE BUSYBOX MIB COUNT", bench_fifo },
+        { "gvisor", "RUNTIME PATH ROOT BUNDLE OF-ONE-THAT-WRITES COUNT", bench_gvisor },
 };
 
 void call(struct bench *b, int method, const void *params)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The benchmarks: sandboxd and what it is measured against, in turns, printed as a table. Run by `make bench`, as root.
 # A private daemon below a keeper, with root and socket on a tmpfs, in a memory cgroup of its own; all is removed after it.
-#   BENCH_PARTS     of: rpc life exec ops fifo stats fleet; default: all
+#   BENCH_PARTS     of: rpc life exec ops fifo stats fleet; default: all; or gvisor (make bench-gvisor)
 #   BENCH_RUNTIMES  default: those of crun runc runsc that are installed
 #   BENCH_COUNT     rounds of each measurement; default 50
 #   BENCH_FLEET     idle containers; default 300
@@ -133,11 +133,15 @@ part() { "$bench" "$socket" "$dir" "$@"; }
 wanted() { [[ " $parts " == *" $1 "* ]]; }
 peer() { echo "$1 $(command -v "$1") $dir/peer-$1"; }
 
-header() {
+machine() {
         printf '\n%s CPUs (%s), %s MiB of memory, Linux %s, load %s\n' "$(nproc)" \
                 "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | sed -n 1p)" \
                 "$(($(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1024))" "$(uname -r)" "$(cut -d' ' -f1 /proc/loadavg)"
         for r in "${runtimes[@]}"; do "$r" --version | sed -n 1p; done
+}
+
+header() {
+        machine
         printf 'Medians, with minima in brackets; the peer of a command is the same command of the bare runtime.\n\n'
         printf '| what | sandboxd | peer | difference | ratio |\n|---|---|---|---|---|\n'
 }
@@ -180,9 +184,50 @@ bench_stats() {
         }
 }
 
+# Proportional set sizes in MiB of all that is resident: ours, the sandboxes, their gofers.
+resident() {
+        local p args kind
+        for p in /proc/[0-9]*; do
+                args=$(tr '\0' ' ' <"$p/cmdline" 2>/dev/null) || continue
+                [[ $args == *"$dir/root"* ]] || continue
+                case $args in
+                *sandboxd*" --root $dir/root "*) kind=ours ;;
+                runsc-sandbox*) kind=sandboxes ;;
+                runsc-gofer*) kind=gofers ;;
+                *) kind=other ;;
+                esac
+                sed -n "s/^Pss: *\([0-9]*\) kB/$kind \1/p" "$p/smaps_rollup" 2>/dev/null
+        done | awk '{ kib[$1] += $2; n[$1]++ }
+                END { printf "%.1f MiB (%d processes) | %.1f MiB (%d) | %.1f MiB (%d) | %d", kib["ours"] / 1024, n["ours"],
+                        kib["sandboxes"] / 1024, n["sandboxes"], kib["gofers"] / 1024, n["gofers"], n["other"] }'
+}
+
+bench_gvisor() {
+        local n from=0 available
+        mkdir -p "$dir/rootfs/bin"
+        ln -sf busybox "$dir/rootfs/bin/echo"
+        bundle first /bin/echo x
+        machine
+        printf 'Medians, with minima in brackets.\n\n'
+        part gvisor $(peer runsc) "$dir/bundles/pause" "$dir/bundles/first" "$count"
+        printf '\n| sandboxes | sandboxd and keeper | the sandboxes | their gofers | other processes | with Go shims and `runsc wait` beside them |\n|---|---|---|---|---|---|\n'
+        for n in 1 20 100; do
+                available=$(($(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1024))
+                [[ $n -le $fleet && $available -gt $((n * 30 + 1024)) ]] || continue
+                part fleet start $(peer runsc) "$dir/bundles" $from $((n - 1)) ours >/dev/null
+                from=$n
+                printf '| %d | %s | + %d MiB (10 MiB each, measured with 8 of them) |\n' "$n" "$(resident)" $((n * 10))
+        done
+        part fleet stop $(peer runsc) "$dir/bundles" 0 $((from - 1)) ours >/dev/null
+}
+
 # what else the machine does should hit the measured as little as it can, both sides alike
 renice -n -20 $$ >/dev/null 2>&1 || true
 daemon_start
+if wanted gvisor; then
+        bench_gvisor
+        exit 0
+fi
 header
 if wanted rpc; then part rpc 10000; fi
 for r in "${runtimes[@]}"; do
