@@ -41,6 +41,7 @@ static const struct setting {
         S("quota", "bytes", NUMBER, bytes, .number = 64 << 20, .min = LIMIT_MESSAGE, .max = UINT64_C(1) << 40),
         S("quota", "total_requests", NUMBER, total_requests, .number = 2048, .min = 1, .max = 65536),
         S("quota", "answers", NUMBER, answers, .number = 4096, .min = 16, .max = 1 << 20),
+        S("front", "group", TEXT, front_group, .text = "host"),
         S("events", "max_bytes", NUMBER, events_max_bytes, .number = 16 << 20, .min = 65536, .max = UINT64_C(1) << 40),
         S("events", "segment_bytes", NUMBER, events_segment_bytes, .number = 1 << 20, .min = 16384,
           .max = UINT64_C(1) << 30),
@@ -302,6 +303,10 @@ static int read_file(struct config *c, struct toml *file, struct error *err)
         if (strcmp(c->limits, "error") != 0 && strcmp(c->limits, "warning") != 0)
                 return toml_fail(daemon, "limits", err, "\"limits\" must be \"error\" or \"warning\", not \"%s\"",
                                  c->limits);
+        if (strcmp(c->front_group, "host") != 0 && strcmp(c->front_group, "pod") != 0 &&
+            strcmp(c->front_group, "container") != 0)
+                return toml_fail(toml_find_table(root, "front"), "group", err,
+                                 "\"group\" must be \"host\", \"pod\" or \"container\", not \"%s\"", c->front_group);
         if (c->events_segment_bytes > c->events_max_bytes / 2)
                 return toml_fail(toml_find_table(root, "events"), NULL, err,
                                  "\"segment_bytes\" must be at most half of \"max_bytes\" in [events]");

@@ -53,6 +53,8 @@ struct config {
         bool pressure_host;
         struct strs pressure_cgroups; /* paths below the v2 tree */
         uint64_t pressure_some_ms, pressure_full_ms, pressure_window_ms, pressure_calm_ns;
+        /* [front] */
+        const char *front_group; /* "host", "pod" or "container": whose front it is */
         /* [runtimes.NAME]: runc, crun, runsc, then the others in the order of the file */
         struct config_runtime *runtimes;
         bool socket_set; /* private */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -50,8 +51,84 @@ void front_deinit(struct front *f)
         watch_pid_stop(&f->adopted);
         watch_fd_drop(&f->wanted);
         f->listen_fd = fd_close(f->listen_fd);
+        free(f->group);
+        free((void *)f->place.cgroup);
+        free((void *)f->place.oom_score);
+        for (size_t i = 0; i < f->members.n; i++)
+                free((void *)f->members.items[i]);
+        free(f->members.items);
         f->loop = NULL;
 }
+
+/* --- for whom it is, and where --- */
+
+/* An empty value is for the first time only. */
+static int set_text(const char **text, const char *value)
+{
+        char *copy;
+
+        if (*text && (!value[0] || strcmp(*text, value) == 0))
+                return 0;
+        copy = strdup(value);
+        if (!copy)
+                return -ENOMEM;
+        free((void *)*text);
+        *text = copy;
+        return 1;
+}
+
+int front_set_group(struct front *f, const char *group)
+{
+        return set_text((const char **)&f->group, group);
+}
+
+int front_set_place(struct front *f, const struct front_place *place)
+{
+        int cgroup = set_text(&f->place.cgroup, place->cgroup);
+        int score = set_text(&f->place.oom_score, place->oom_score);
+        bool core = place->sched_core && !f->place.sched_core;
+
+        f->place.sched_core |= place->sched_core;
+        return cgroup < 0 || score < 0 ? -ENOMEM : cgroup || score || core;
+}
+
+static size_t find_member(const struct front *f, const char *id)
+{
+        size_t i = 0;
+
+        while (i < f->members.n && strcmp(f->members.items[i], id) != 0)
+                i++;
+        return i;
+}
+
+int front_add_member(struct front *f, const char *id)
+{
+        const char **items, *copy = NULL;
+
+        if (find_member(f, id) < f->members.n)
+                return 0;
+        items = realloc(f->members.items, (f->members.n + 1) * sizeof(*items));
+        if (!items)
+                return -ENOMEM;
+        f->members.items = items;
+        if (set_text(&copy, id) < 0)
+                return -ENOMEM;
+        items[f->members.n++] = copy;
+        return 1;
+}
+
+bool front_remove_member(struct front *f, const char *id)
+{
+        size_t i = find_member(f, id);
+
+        if (i == f->members.n)
+                return false;
+        free((void *)f->members.items[i]);
+        f->members.items[i] = f->members.items[--f->members.n];
+        return true;
+}
+
+/* --- its process --- */
 
 bool front_runs(const struct front *f)
 {
@@ -210,22 +287,37 @@ static int hand_over(struct front *f, const char *prefix, int *ret)
         return r;
 }
 
+#define ARGS_MAX 16
+
+static void arg(char *argv[ARGS_MAX + 1], size_t *n, const char *flag, const char *value)
+{
+        if (!value[0])
+                return;
+        argv[(*n)++] = (char *)flag;
+        argv[(*n)++] = (char *)value;
+}
+
 static int spawn_front(struct front *f, const struct front_options *o, const char *prefix, int kept)
 {
-        const char *argv[] = { FRONT_PROGRAM, "serve",   "-owner", o->owner, "-namespace", f->ns,
-                               "-socket",     o->socket, "-keep",  prefix,   NULL };
         const struct spawn_inherit inherit[] = { { .fd = f->listen_fd, .target = FRONT_LISTEN_FD },
                                                  { .fd = kept, .target = FRONT_HAND_OVER_FD } };
+        char *argv[ARGS_MAX + 1] = { (char *)FRONT_PROGRAM, (char *)"serve" };
         const char *path = keeper_link_notify_path(f->keeper);
         struct spawn_params params = SPAWN_PARAMS_NULL;
         char variable[sizeof("NOTIFY_SOCKET=") + 128];
         char *envp[] = { variable, NULL };
+        size_t n = 2;
 
         snprintf(variable, sizeof(variable), "NOTIFY_SOCKET=%s", path ? path : "");
-        if (kept < 0)
-                argv[8] = NULL;
+        arg(argv, &n, "-owner", f->owner);
+        arg(argv, &n, "-namespace", f->ns);
+        arg(argv, &n, "-socket", o->socket);
+        arg(argv, &n, "-keep", kept < 0 ? "" : prefix);
+        arg(argv, &n, "-cgroup", f->place.cgroup);
+        arg(argv, &n, "-oom-score", f->place.oom_score);
+        arg(argv, &n, "-sched-core", f->place.sched_core ? "true" : "");
         params.path = o->program;
-        params.argv = (char *const *)argv;
+        params.argv = argv;
         params.envp = kept < 0 ? NULL : envp;
         params.inherit = inherit;
         params.n_inherit = kept < 0 ? 1 : 2;

@@ -34,6 +34,7 @@ libdaemon_la_SOURCES += daemon/pressure.c daemon/pressure.h
 libdaemon_la_SOURCES += daemon/pressure_level.c daemon/pressure_level.h
 libdaemon_la_SOURCES += daemon/keeper_link.c daemon/keeper_link.h
 libdaemon_la_SOURCES += daemon/front.c daemon/front.h
+libdaemon_la_SOURCES += daemon/fronts.c daemon/fronts.h
 libdaemon_la_SOURCES += daemon/outbox.c daemon/outbox.h
 libdaemon_la_SOURCES += daemon/outbox_message.c daemon/outbox_message.h
 libdaemon_la_SOURCES += daemon/owner.c daemon/owner.h

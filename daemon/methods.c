@@ -162,12 +162,22 @@ static void handle_create(struct daemon *d, struct request *req)
 HANDLE_FOR_TABLE(start, start_params)
 HANDLE_FOR_TABLE(pause, action_params)
 HANDLE_FOR_TABLE(resume, action_params)
-HANDLE_FOR_TABLE(delete, delete_params)
 HANDLE_FOR_TABLE(kill, kill_params)
 HANDLE_FOR_TABLE(update, update_params)
 HANDLE_FOR_TABLE(pids, target)
 HANDLE_FOR_TABLE(ps, target)
 HANDLE_FOR_TABLE(stats, target)
+
+static void handle_delete(struct daemon *d, struct request *req)
+{
+        const struct delete_params *x = req->params;
+        struct container *c = find(d, &req, x->owner, x->ns, x->id);
+
+        if (c)
+                container_request(c, req);
+        else if (!x->exec_id[0]) /* containerd's last word about a container */
+                owners_left(d->owners, x->owner, x->ns, x->id);
+}
 
 static void handle_exec(struct daemon *d, struct request *req)
 {

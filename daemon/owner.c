@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/*
- * What an owner is made of, and when it comes and goes. An attach is answered when the front has been started: the
- * socket is bound before that, so the address takes connections from then on, also while a front is started again.
- */
+/* What an owner is made of, and when it comes and goes. */
 
 #include "daemon/owner.h"
 
@@ -12,14 +9,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <utlist.h>
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "daemon/container.h"
+#include "daemon/fronts.h"
 #include "daemon/owner_record.h"
-#include "proto/front.h"
 
 #define GONE_NS (10 * NSEC_PER_SEC) /* a containerd that is started again makes its socket anew in less */
 
@@ -29,16 +24,14 @@ struct owner {
         char name[LIMIT_ID + 1];
         char *ttrpc_address, *grpc_address;
         struct outbox *outbox;
-        struct front *fronts;    /* one for each namespace */
         struct watch_timer gone; /* containerd went away: is it to be forgotten? */
 };
 
 struct owners {
         struct daemon *daemon;
         struct owner_store *store;
-        char *program; /* of the front; NULL: not found */
+        struct fronts *fronts;
         struct owner *table;
-        bool serving;
 };
 
 /* --- records --- */
@@ -54,25 +47,9 @@ static void keep_events(struct owners *os)
         eventlog_keep(os->daemon->events, from);
 }
 
-static int list_fronts(const struct owner *o, struct arena *a, struct list_front_record *ret)
-{
-        const struct front *f;
-        size_t n = 0;
-
-        DL_FOREACH(o->fronts, f)
-                n++;
-        ret->items = arena_alloc(a, (n + 1) * sizeof(*ret->items));
-        if (!ret->items)
-                return -ENOMEM;
-        DL_FOREACH(o->fronts, f)
-                ret->items[ret->n++] = (struct front_record){ f->ns, (uint32_t)f->pid, f->start_time, f->slot };
-        return 0;
-}
-
 static void save(struct owner *o)
 {
-        _cleanup_(arena_freep) struct arena *arena = arena_new();
-        struct owner_record rec = {
+        const struct owner_record rec = {
                 .version = OWNER_RECORD_VERSION,
                 .owner = o->name,
                 .ttrpc_address = o->ttrpc_address,
@@ -81,196 +58,24 @@ static void save(struct owner *o)
         };
         struct error err = ERROR_NULL;
 
-        if (!arena || list_fronts(o, arena, &rec.fronts) < 0)
-                error_set(&err, REASON_NO_RESOURCES, "no memory");
-        else
-                owner_store_save(o->owners->store, &rec, &err);
-        if (error_is_set(&err))
+        if (owner_store_save(o->owners->store, &rec, &err) < 0)
                 log_warn("owner %s: %s", o->name, err.message);
 }
 
-/* ns NULL: of all namespaces. */
-static size_t n_containers(const struct owner *o, const char *ns)
+static size_t n_containers(const struct owner *o)
 {
         struct container *c, *tmp;
         size_t n = 0;
 
         HASH_ITER(hh, o->owners->daemon->containers, c, tmp)
-                n += strcmp(c->params->owner, o->name) == 0 && (!ns || strcmp(c->params->ns, ns) == 0);
+                n += strcmp(c->params->owner, o->name) == 0;
         return n;
-}
-
-/* --- fronts --- */
-
-static void answer(struct front *f, const struct error *err)
-{
-        struct owner_attach_result res = { .address = f->address, .pid = (uint32_t)f->pid };
-        struct request *req, *tmp, *list = f->attaching;
-
-        f->attaching = NULL;
-        DL_FOREACH_SAFE2(list, req, tmp, park_next) {
-                DL_DELETE2(list, req, park_prev, park_next);
-                if (err)
-                        request_fail(&req, err);
-                else
-                        request_reply(&req, &res);
-        }
-}
-
-static int start_front(struct front *f, struct error *err)
-{
-        struct owner *o = f->data;
-        struct owners *os = o->owners;
-        struct front_options options = { .program = os->program,
-                                         .owner = o->name,
-                                         .socket = os->daemon->config->socket };
-
-        watch_timer_stop(&f->restart);
-        if (!os->program)
-                return error_set(err, REASON_INTERNAL,
-                                 "there is no program %s beside sandboxd, in %s or in %s: install it", FRONT_PROGRAM,
-                                 BINDIR, CONFIG_BINARY_PATH);
-        if (front_start(f, &options, err) < 0)
-                return -1;
-        save(o);
-        front_release(f);
-        return 0;
-}
-
-static void restart_later(struct front *f)
-{
-        watch_timer_arm(&f->restart, front_pause_ns(f));
-}
-
-static void on_restart(struct watch_timer *w)
-{
-        struct front *f = container_of(w, struct front, restart);
-        struct error err = ERROR_NULL;
-
-        if (start_front(f, &err) == 0)
-                return;
-        log_error("front %s: %s", f->address, err.message);
-        restart_later(f);
-}
-
-static void front_ready(struct front *f, const struct error *err)
-{
-        if (err)
-                log_error("front %s: %s", f->address, err->message);
-        else
-                log_info("front %s: process %d, for namespace %s", f->address, (int)f->pid, f->ns);
-        answer(f, err);
-}
-
-static void front_ended(struct front *f, const struct exit_info *info)
-{
-        struct owner *o = f->data;
-        size_t n = n_containers(o, f->ns);
-        bool rests = info->known && info->wait_status == 0;
-
-        if (rests)
-                log_debug("front %s: nobody is connected", f->address);
-        else
-                log_warn("front %s: it has ended (wait status %d%s); it had %zu containers", f->address,
-                         info->wait_status, info->known ? "" : ", not known", n);
-        save(o);
-        if (rests)
-                front_rest(f);
-        else if (o->owners->serving)
-                restart_later(f);
-}
-
-static void front_wanted(struct front *f)
-{
-        on_restart(&f->restart);
-}
-
-static const struct front_ops front_ops = { .on_ready = front_ready,
-                                            .on_ended = front_ended,
-                                            .on_wanted = front_wanted };
-
-static struct front *front_free(struct owner *o, struct front *f)
-{
-        DL_DELETE(o->fronts, f);
-        watch_timer_stop(&f->restart);
-        front_deinit(f);
-        free(f);
-        return NULL;
-}
-
-static struct front *front_of(struct owner *o, const char *ns)
-{
-        struct front *f;
-
-        DL_FOREACH(o->fronts, f)
-                if (strcmp(f->ns, ns) == 0)
-                        return f;
-        return NULL;
-}
-
-/* Namespaces are longer than the path of a socket has room for. */
-static uint64_t hash(const char *s)
-{
-        uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-
-        for (; *s; s++)
-                h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
-        return h;
-}
-
-static bool slot_is_used(const struct owners *os, uint32_t slot)
-{
-        struct owner *o, *tmp;
-        struct front *f;
-
-        HASH_ITER(hh, os->table, o, tmp)
-                DL_FOREACH(o->fronts, f)
-                        if (f->slot == slot)
-                                return true;
-        return false;
-}
-
-static uint32_t free_slot(const struct owners *os)
-{
-        uint32_t slot = 1;
-
-        while (slot_is_used(os, slot))
-                slot++;
-        return slot;
-}
-
-/* slot 0: a new one. */
-static int front_new(struct front **ret, struct owner *o, const char *ns, uint32_t slot, struct error *err)
-{
-        struct daemon *d = o->owners->daemon;
-        const char *root = record_store_root(d->store);
-        struct front *f = calloc(1, sizeof(*f));
-        int n;
-
-        if (!f)
-                return error_set(err, REASON_NO_RESOURCES, "no memory");
-        front_init(f, d->loop, d->reaper, &front_ops, o);
-        watch_timer_init(&f->restart, d->loop, on_restart);
-        snprintf(f->ns, sizeof(f->ns), "%s", ns);
-        f->slot = slot ? slot : free_slot(o->owners);
-        n = snprintf(f->address, sizeof(f->address), "%s/front/%s-%016llx", root, o->name,
-                     (unsigned long long)hash(ns));
-        DL_APPEND(o->fronts, f);
-        *ret = f;
-        if (n < 0 || (size_t)n >= sizeof(f->address)) {
-                front_free(o, f);
-                return error_set(err, REASON_INVALID_ARGUMENT,
-                                 "the path of the front's socket below %s/front is longer than it can be", root);
-        }
-        return 0;
 }
 
 /* --- coming and going --- */
 
 static struct owner *owner_free(struct owner *o)
 {
-        while (o->fronts)
-                front_free(o, o->fronts);
         watch_timer_stop(&o->gone);
         outbox_free(o->outbox);
         free(o->ttrpc_address);
@@ -282,28 +87,14 @@ static struct owner *owner_free(struct owner *o)
 static void forget(struct owner *o)
 {
         struct owners *os = o->owners;
-        struct front *f;
 
         log_info("owner %s: containerd's socket %s is gone and there are no containers: forgotten", o->name,
                  o->ttrpc_address);
-        DL_FOREACH(o->fronts, f) {
-                front_stop(f);
-                unlink(f->address);
-        }
+        fronts_forget(os->fronts, o->name);
         owner_store_remove(os->store, o->name);
         HASH_DEL(os->table, o);
         owner_free(o);
         keep_events(os);
-}
-
-static bool is_attaching(const struct owner *o)
-{
-        const struct front *f;
-
-        DL_FOREACH(o->fronts, f)
-                if (f->attaching)
-                        return true;
-        return false;
 }
 
 static void on_gone(struct watch_timer *w)
@@ -311,7 +102,7 @@ static void on_gone(struct watch_timer *w)
         struct owner *o = container_of(w, struct owner, gone);
         struct stat st;
 
-        if (!outbox_connected(o->outbox) && !is_attaching(o) && n_containers(o, NULL) == 0 &&
+        if (!outbox_connected(o->outbox) && !fronts_are_attaching(o->owners->fronts, o->name) && n_containers(o) == 0 &&
             stat(o->ttrpc_address, &st) < 0 && errno == ENOENT)
                 forget(o);
 }
@@ -338,7 +129,7 @@ static void on_away(void *data, int errnum)
         struct owner *o = data;
 
         log_debug("owner %s: no connection to %s: %s", o->name, o->ttrpc_address, strerrordesc_np(errnum));
-        if (!watch_timer_active(&o->gone) && n_containers(o, NULL) == 0)
+        if (!watch_timer_active(&o->gone) && n_containers(o) == 0)
                 watch_timer_arm(&o->gone, GONE_NS);
 }
 
@@ -432,85 +223,31 @@ static struct owner *find_or_make(struct owners *os, const struct owner_attach_p
         return o;
 }
 
-/* NULL with *err. */
-static struct front *front_for(struct owners *os, const struct owner_attach_params *x, struct error *err)
-{
-        const char *ns = ns_or_default(x->ns);
-        struct owner *o;
-        struct front *f;
-
-        if (check_attach(x, err) < 0 || !(o = find_or_make(os, x, err)))
-                return NULL;
-        f = front_of(o, ns);
-        if (!f && (front_new(&f, o, ns, 0, err) < 0 || front_bind(f, os->daemon->keeper, err) < 0))
-                return NULL;
-        if (!front_runs(f) && start_front(f, err) < 0)
-                return NULL;
-        return f;
-}
-
 void owners_attach(struct owners *os, struct request *req)
 {
         struct error err = ERROR_NULL;
-        struct front *f = front_for(os, req->params, &err);
 
-        if (!f) {
+        if (check_attach(req->params, &err) < 0 || !find_or_make(os, req->params, &err))
                 request_fail(&req, &err);
-                return;
-        }
-        DL_APPEND2(f->attaching, req, park_prev, park_next);
-        if (f->ready)
-                answer(f, NULL);
+        else
+                fronts_attach(os->fronts, req);
 }
 
 /* --- all of them --- */
 
-static void load_fronts(struct owner *o, const struct list_front_record *list)
-{
-        struct error err = ERROR_NULL;
-        struct front *f;
-
-        for (size_t i = 0; i < list->n; i++) {
-                const struct front_record *rec = &list->items[i];
-
-                if (front_new(&f, o, rec->ns, rec->slot, &err) < 0)
-                        log_error("owner %s: %s", o->name, err.message);
-                else
-                        f->died = !front_adopt(f, (pid_t)rec->pid, rec->start_time) && rec->pid;
-        }
-}
-
 static void load_one(void *data, const struct owner_record *rec, const struct error *err)
 {
         struct error why = ERROR_NULL;
-        struct owner *o;
+        struct owners *os = data;
 
         if (err) {
                 log_error("%s", err->message);
                 return;
         }
-        o = owner_new(data, rec, &why);
-        if (o)
-                load_fronts(o, &rec->fronts);
-        else
+        if (!owner_new(os, rec, &why))
                 log_error("owner %s: %s", rec->owner, why.message);
-}
-
-static int find_program(struct owners *os, struct error *err)
-{
-        _cleanup_(arena_freep) struct arena *arena = arena_new();
-        const char *slash = strrchr(os->daemon->helper_path, '/'), *path;
-
-        if (!arena)
-                return error_set(err, REASON_NO_RESOURCES, "no memory");
-        path = arena_printf(arena, "%.*s/" FRONT_PROGRAM, (int)(slash - os->daemon->helper_path),
-                            os->daemon->helper_path);
-        if (!path || access(path, X_OK) < 0)
-                path = BINDIR "/" FRONT_PROGRAM;
-        if (access(path, X_OK) < 0)
-                path = config_find_binary(arena, FRONT_PROGRAM);
-        os->program = path ? strdup(path) : NULL;
-        return 0;
+        for (size_t i = 0; i < rec->fronts.n; i++)
+                fronts_take(os->fronts, rec->owner, &rec->fronts.items[i]);
 }
 
 int owners_new(struct owners **ret, struct daemon *d, struct error *err)
@@ -520,7 +257,8 @@ int owners_new(struct owners **ret, struct daemon *d, struct error *err)
         if (!os)
                 return error_set(err, REASON_NO_RESOURCES, "no memory");
         os->daemon = d;
-        if (find_program(os, err) < 0 || owner_store_open(&os->store, record_store_root(d->store), err) < 0 ||
+        if (owner_store_open(&os->store, record_store_root(d->store), err) < 0 ||
+            fronts_new(&os->fronts, d, os->store, err) < 0 ||
             owner_store_each(os->store, load_one, os, err) < 0)
                 return -1;
         keep_events(os);
@@ -539,59 +277,40 @@ struct owners *owners_free(struct owners *os)
                 HASH_DEL(os->table, o);
                 owner_free(o);
         }
+        fronts_free(os->fronts);
         owner_store_free(os->store);
-        free(os->program);
         free(os);
         return NULL;
-}
-
-static void serve_front(struct front *f)
-{
-        struct owner *o = f->data;
-        struct error err = ERROR_NULL;
-
-        if (front_bind(f, o->owners->daemon->keeper, &err) < 0)
-                log_error("front %s: %s", f->address, err.message);
-        if (front_runs(f))
-                front_greet(f);
-        else if (f->died || n_containers(o, f->ns))
-                on_restart(&f->restart);
 }
 
 void owners_serve(struct owners *os)
 {
         struct owner *o, *tmp;
-        struct front *f;
 
-        os->serving = true;
-        HASH_ITER(hh, os->table, o, tmp) {
-                if (n_containers(o, NULL) == 0)
+        HASH_ITER(hh, os->table, o, tmp)
+                if (n_containers(o) == 0)
                         watch_timer_arm(&o->gone, GONE_NS);
-                DL_FOREACH(o->fronts, f)
-                        serve_front(f);
-        }
+        fronts_serve(os->fronts);
+}
+
+void owners_left(struct owners *os, const char *owner, const char *ns, const char *id)
+{
+        fronts_leave(os->fronts, owner, ns_or_default(ns), id, NULL);
 }
 
 void owners_keep_again(struct owners *os)
 {
-        struct owner *o, *tmp;
-        struct front *f;
-
-        HASH_ITER(hh, os->table, o, tmp)
-                DL_FOREACH(o->fronts, f)
-                        front_keep_again(f);
+        fronts_keep_again(os->fronts);
 }
 
 void owners_dump(const struct owners *os)
 {
         const struct owner *o, *tmp;
-        const struct front *f;
 
         HASH_ITER(hh, os->table, o, tmp) {
                 log_info("dump: owner %s: %s, %s, event %llu is next", o->name, o->ttrpc_address,
                          outbox_connected(o->outbox) ? "connected" : "not connected",
                          (unsigned long long)outbox_cursor(o->outbox));
-                DL_FOREACH(o->fronts, f)
-                        log_info("dump:   front %s: namespace %s, process %d", f->address, f->ns, (int)f->pid);
+                fronts_dump(os->fronts, o->name);
         }
 }

@@ -3,12 +3,10 @@
 
 /*
  * Owners: each is one containerd, told from others by its address. An owner has an outbox, which sends it the events of
- * its containers, and a front, which answers its calls. What must outlive us is in ROOT/outbox/OWNER: the addresses,
- * how far events were acknowledged, and who the front is. An owner with no containers whose socket is gone is
- * forgotten.
+ * its containers, and fronts, which answer its calls (daemon/fronts.h). What must outlive us is in ROOT/outbox/OWNER:
+ * the addresses, and how far events were acknowledged. An owner with no containers whose socket is gone is forgotten.
  */
 
-#include "daemon/front.h"
 #include "daemon/outbox.h"
 #include "daemon/request.h"
 
@@ -25,6 +23,8 @@ DEFINE_CLEANUP(struct owners *, owners_free)
 void owners_serve(struct owners *o);
 /* The method owner.attach. Owns the request. */
 void owners_attach(struct owners *o, struct request *req);
+/* This container, which does not exist, will not come any more. */
+void owners_left(struct owners *o, const char *owner, const char *ns, const char *id);
 /* There is another keeper: it gets everything of the fronts. */
 void owners_keep_again(struct owners *o);
 /* To the log. */

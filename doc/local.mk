@@ -10,4 +10,4 @@ docs: tools/gen-docs$(EXEEXT) tools/gen-states$(EXEEXT)
 	$(AM_V_GEN)tools/gen-states$(EXEEXT) $(srcdir)/doc/states.md.in > $(srcdir)/doc/states.md.tmp && mv $(srcdir)/doc/states.md.tmp $(srcdir)/doc/states.md
 dist_man_MANS += doc/sandboxd-keeper.8
 dist_man_MANS += doc/sandboxctl.1
-dist_man_MANS += doc/sandboxd.8 doc/sandboxd.toml.5
+dist_man_MANS += doc/containerd-shim-sandboxd-v1.8 doc/sandboxd.8 doc/sandboxd.toml.5

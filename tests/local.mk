@@ -145,6 +145,9 @@ UNIT_TESTS += tests/unit/test-pressure
 tests_unit_test_pressure_SOURCES = tests/unit/test-pressure.c tests/lib/tree.c tests/lib/tree.h
 tests_unit_test_pressure_LDADD = $(UNIT_DAEMON)
 
+UNIT_TESTS += tests/unit/test-owner-record
+tests_unit_test_owner_record_LDADD = $(UNIT_DAEMON)
+
 UNIT_TESTS += tests/unit/test-stats
 tests_unit_test_stats_SOURCES = tests/unit/test-stats.c tests/lib/tree.c tests/lib/tree.h
 tests_unit_test_stats_LDADD = $(UNIT_DAEMON)

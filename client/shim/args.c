@@ -19,6 +19,7 @@ struct flag {
 static const struct flag flags[] = {
         TEXT("namespace", ns),       TEXT("id", id),           TEXT("address", address),   TEXT("bundle", bundle),
         TEXT("owner", owner),        TEXT("socket", socket),   TEXT("listen", listen),   TEXT("keep", keep),
+        TEXT("cgroup", cgroup),      TEXT("oom-score", oom_score), BOOLEAN("sched-core", sched_core),
         BOOLEAN("debug", debug),     BOOLEAN("info", info),    BOOLEAN("version", version), BOOLEAN("v", version),
         BOOLEAN("help", help),       BOOLEAN("h", help),
 };
@@ -60,9 +61,10 @@ static int take_flag(struct shim_args *ret, const char *word, const char *next)
 
 void shim_args_parse(struct shim_args *ret, int argc, char *const *argv)
 {
-        *ret = (struct shim_args){
-                .ns = "", .id = "", .address = "", .bundle = "", .owner = "", .socket = "", .listen = "", .keep = ""
-        };
+        *ret = (struct shim_args){ .action = NULL };
+        for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+                if (!flags[i].boolean)
+                        *(const char **)((char *)ret + flags[i].text) = "";
         for (int i = 1; i < argc; i++) {
                 if (is_flag(argv[i]))
                         i += take_flag(ret, argv[i], argv[i + 1]);

@@ -19,6 +19,8 @@ struct shim_args {
         const char *socket;  /* -socket: of sandboxd */
         const char *listen;  /* -listen: of serve by hand */
         const char *keep;    /* -keep: of serve, proto/front.h */
+        const char *cgroup, *oom_score; /* -cgroup, -oom-score: of serve */
+        bool sched_core;     /* -sched-core: of serve */
         bool debug, info, version, help;
 };
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "client/shim/call.h"
 #include "client/shim/confine.h"
+#include "client/shim/place.h"
 #include "client/shim/shim.h"
 #include "proto/front.h"
 
@@ -278,6 +279,20 @@ static void raise_limit(void)
         setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Where containerd wants its shims to be. That a cgroup is there was seen by the stub; a front that goes on for another
+ * one is better at the wrong place than not at all. */
+static void place(const struct shim_args *args)
+{
+        int r = args->cgroup[0] ? place_in_cgroup(getpid(), args->cgroup) : 0;
+
+        if (r < 0)
+                log_warn("cannot move to the cgroup %s: %s", args->cgroup, strerrordesc_np(-r));
+        place_oom_score(getpid(), args->oom_score);
+        r = args->sched_core ? place_sched_core() : 0;
+        if (r < 0)
+                log_info("no core scheduling: %s", strerrordesc_np(-r));
+}
+
 /* After what needs root. */
 static int confine(void)
 {
@@ -379,6 +394,7 @@ int front_main(const struct shim_args *args)
                 return SHIM_EXIT_USAGE;
         }
         raise_limit();
+        place(args);
         if (confine() < 0)
                 return EXIT_FAILURE;
         if (loop_new(&loop) < 0) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -43,25 +44,22 @@ char *place_cgroup_of(const Shim__Any *options)
 }
 
 /* 0 or -errno. */
-static int write_number(const char *path, long n)
+static int write_text(const char *path, const char *text)
 {
         _cleanup_(fd_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
-        char text[24];
 
-        if (fd < 0)
-                return -errno;
-        snprintf(text, sizeof(text), "%ld", n);
-        return fd_write_all(fd, text, strlen(text));
+        return fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
 }
 
 int place_in_cgroup(pid_t front, const char *cgroup)
 {
         FILE *mounts = fopen("/proc/self/mountinfo", "re");
-        char line[PATH_MAX * 2], top[PATH_MAX], path[PATH_MAX * 2], type[32];
+        char line[PATH_MAX * 2], top[PATH_MAX], path[PATH_MAX * 2], type[32], number[16];
         int found = -ENOENT;
 
         if (!mounts)
                 return -errno;
+        snprintf(number, sizeof(number), "%d", (int)front);
         while (fgets(line, sizeof(line), mounts)) {
                 const char *rest = strstr(line, " - ");
                 int r;
@@ -70,7 +68,7 @@ int place_in_cgroup(pid_t front, const char *cgroup)
                     sscanf(rest, " - %31s", type) != 1 || strncmp(type, "cgroup", 6) != 0)
                         continue;
                 snprintf(path, sizeof(path), "%s/%s/cgroup.procs", top, cgroup);
-                r = write_number(path, front);
+                r = write_text(path, number);
                 if (r == 0)
                         found = 0;
                 else if (r != -ENOENT && found != 0)
@@ -80,17 +78,31 @@ int place_in_cgroup(pid_t front, const char *cgroup)
         return found;
 }
 
-void place_oom_score(pid_t front)
+void place_oom_score_of_shims(char ret[PLACE_SCORE_MAX])
 {
-        char path[64], text[16] = "";
+        char path[64];
         _cleanup_(fd_closep) int fd = -1;
         long score;
 
         snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)getppid());
         fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+        memset(ret, 0, PLACE_SCORE_MAX);
+        if (fd < 0 || read(fd, ret, PLACE_SCORE_MAX - 1) <= 0)
                 return;
-        score = strtol(text, NULL, 10) + 1;
+        score = strtol(ret, NULL, 10) + 1;
+        snprintf(ret, PLACE_SCORE_MAX, "%ld", score < OOM_SCORE_MAX ? score : OOM_SCORE_MAX);
+}
+
+void place_oom_score(pid_t front, const char *score)
+{
+        char path[64];
+
         snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)front);
-        write_number(path, score < OOM_SCORE_MAX ? score : OOM_SCORE_MAX); /* a host may forbid it */
+        if (score[0])
+                write_text(path, score); /* a host may forbid it */
+}
+
+int place_sched_core(void)
+{
+        return prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0) < 0 ? -errno : 0;
 }

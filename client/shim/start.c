@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "client/shim/bootstrap.h"
+#include "client/shim/json.h"
 #include "client/shim/place.h"
 #include "client/shim/shim.h"
 #include "client/shim/stub.h"
@@ -21,21 +22,22 @@
 
 #define PATIENCE_MS 10000 /* sandboxd may be on its way up */
 #define TIMEOUT_MS  20000
+#define CONFIG_MAX  (16 * 1024 * 1024) /* bytes of config.json */
 
-/* In the cgroup that the options name. 0 or -1. */
-static int place(pid_t front, const struct bootstrap *asked)
+/* One that runs already; it may be gone, the next is there by itself. 0 or -1. */
+static int place(pid_t front, const struct owner_attach_params *asked)
 {
-        _cleanup_(freep) char *cgroup = bootstrap_cgroup(asked);
         int r;
 
         if (front <= 1)
                 return 0;
-        place_oom_score(front);
-        r = cgroup ? place_in_cgroup(front, cgroup) : 0;
-        if (r < 0)
-                stub_fail("cannot put the shim into the cgroup %s (ShimCgroup of its options): %s", cgroup,
-                          strerrordesc_np(-r));
-        return r;
+        place_oom_score(front, asked->oom_score);
+        r = asked->cgroup[0] ? place_in_cgroup(front, asked->cgroup) : 0;
+        if (r == 0 || r == -ESRCH)
+                return 0;
+        stub_fail("cannot put the shim into the cgroup %s (ShimCgroup of its options): %s", asked->cgroup,
+                  strerrordesc_np(-r));
+        return -1;
 }
 
 /* Where containerd takes events. The memory is static: there is one. */
@@ -84,18 +86,76 @@ static int answer(const struct stub *s, const char *path, const struct bootstrap
         return r < 0 ? stub_fail("cannot write the answer: %s", strerrordesc_np(-r)) : 0;
 }
 
-static int attached(const struct stub *s, const struct owner_attach_result *to, const struct bootstrap *asked)
+/* The group that the bundle's annotations name; without any, a container is one by itself. The caller frees it. */
+static char *group_of(const struct stub *s)
 {
-        if (place((pid_t)to->pid, asked) < 0)
-                return 1;
-        return answer(s, to->address, asked);
+        static const char *const names[] = { "io.containerd.runc.v2.group", "io.kubernetes.cri.sandbox-id" };
+        _cleanup_(freep) char *text = NULL;
+        char path[PATH_MAX], *group = NULL;
+        size_t len;
+
+        snprintf(path, sizeof(path), "%s/config.json", s->bundle);
+        if (fd_read_file(AT_FDCWD, path, CONFIG_MAX, &text, &len) == 0)
+                for (size_t i = 0; i < ARRAY_SIZE(names) && !group; i++)
+                        group = json_text_of(text, len, "annotations", names[i]);
+        if (group && group[0] && strlen(group) <= LIMIT_PATH)
+                return group;
+        free(group);
+        return strdup(s->id);
+}
+
+static int attach(struct stub *s, struct owner_attach_params *params, struct sandboxd_reply *reply)
+{
+        const struct owner_attach_result *result;
+        _cleanup_(freep) char *group = NULL;
+        int r = sandboxd_call(s->client, METHOD_OWNER_ATTACH, params, TIMEOUT_MS, reply);
+
+        result = reply->result;
+        if (r < 0 || !result->needs_group)
+                return r;
+        group = group_of(s);
+        params->group = group ? group : s->id;
+        sandboxd_reply_clear(reply);
+        r = sandboxd_call(s->client, METHOD_OWNER_ATTACH, params, TIMEOUT_MS, reply);
+        params->group = "";
+        return r;
+}
+
+static int start(struct stub *s, const struct shim_args *args, const struct bootstrap *asked)
+{
+        _cleanup_(freep) char *cgroup = bootstrap_cgroup(asked);
+        struct sandboxd_reply reply = SANDBOXD_REPLY_NULL;
+        char score[PLACE_SCORE_MAX];
+        const char *core = getenv("SCHED_CORE");
+        struct owner_attach_params params = {
+                .owner = s->owner,
+                .ns = s->ns,
+                .id = s->id,
+                .ttrpc_address = ttrpc_address(args, asked),
+                .grpc_address = stub_path(args->address),
+                .group = "",
+                .cgroup = cgroup ? cgroup : "",
+                .oom_score = score,
+                .sched_core = core && *core,
+        };
+        const struct owner_attach_result *result;
+        int r;
+
+        place_oom_score_of_shims(score);
+        if (attach(s, &params, &reply) < 0) {
+                r = stub_fail("%s%s", reply.message,
+                              reply.reason == REASON_UNAVAILABLE ? ": is sandboxd running?" : "");
+        } else {
+                result = reply.result;
+                r = place((pid_t)result->pid, &params) < 0 ? 1 : answer(s, result->address, asked);
+        }
+        sandboxd_reply_clear(&reply);
+        return r;
 }
 
 int stub_start(const struct shim_args *args)
 {
         _cleanup_(buf_deinit) struct buf in = BUF_NULL;
-        struct sandboxd_reply reply = SANDBOXD_REPLY_NULL;
-        struct owner_attach_params params = { .grpc_address = stub_path(args->address) };
         struct bootstrap asked;
         struct stub s;
         int r = stub_read_stdin(&in);
@@ -105,16 +165,8 @@ int stub_start(const struct shim_args *args)
         if (stub_init(&s, args) < 0)
                 return 1;
         bootstrap_parse(&asked, &in, args);
-        params.owner = s.owner;
-        params.ns = s.ns;
-        params.ttrpc_address = ttrpc_address(args, &asked);
         sandboxd_client_set_patience(s.client, PATIENCE_MS);
-        if (sandboxd_call(s.client, METHOD_OWNER_ATTACH, &params, TIMEOUT_MS, &reply) < 0)
-                r = stub_fail("%s%s", reply.message,
-                              reply.reason == REASON_UNAVAILABLE ? ": is sandboxd running?" : "");
-        else
-                r = attached(&s, reply.result, &asked);
-        sandboxd_reply_clear(&reply);
+        r = start(&s, args, &asked);
         bootstrap_deinit(&asked);
         stub_deinit(&s);
         return r;

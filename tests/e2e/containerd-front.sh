@@ -35,7 +35,7 @@ has_status() { # ID STATUS
 front_pid() { # of the one front, which runs
         local pid
 
-        pid=$(gojq -r '.fronts[0].pid // 0' "$dir"/root/outbox/* 2>/dev/null)
+        pid=$(gojq -r '.pid // 0' "$dir"/root/fronts/* 2>/dev/null)
         [ "${pid:-0}" -gt 0 ] && grep -qz "^$SANDBOXD_SOCKET\$" "/proc/$pid/cmdline" 2>/dev/null && echo "$pid"
 }
 kill_front() { # and waits for the next

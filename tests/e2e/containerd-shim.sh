@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The contract of a shim without containerd: the stub and the front are driven as containerd 2.3 does it, and as suites do that
-# test shims alone. Each case is in shim_cases.py.
+# test shims alone; with a front for all, for each pod, for each container. Each case is in shim_cases.py.
 
 . "$top_srcdir/tests/e2e/lib.sh"
 
-contract() { # RUNTIME
-        local line
+contract() { # RUNTIME [CASE...]
+        local line runtime=$1
 
-        tap_prefix="$1: "
+        shift
+
+        tap_prefix="$runtime: "
         while IFS= read -r line; do
                 case $line in
                 "ok "*) ok 0 "${line#ok }" ;;
@@ -16,7 +18,7 @@ contract() { # RUNTIME
                 *) note <<<"$line" ;;
                 esac
         done < <(PATH=$(realpath "$top_builddir"):$PATH SANDBOXD_SOCKET=$SOCKET ROOTFS=$ROOTFS PYTHONDONTWRITEBYTECODE=1 \
-                timeout 240 /usr/bin/python3 "$top_srcdir/tests/e2e/shim_cases.py" "$T/$1" "$NS" "$1" $SHIM_CASES 2>&1 || echo "not ok the cases run")
+                timeout 240 /usr/bin/python3 "$top_srcdir/tests/e2e/shim_cases.py" "$T/$runtime" "$NS" "$runtime" "$@" 2>&1 || echo "not ok the cases run")
         tap_prefix=
 }
 
@@ -34,10 +36,21 @@ nothing_stays() {
 e2e_start
 : >"$T/began"
 for RUNTIME in ${RUNTIMES/runsc/}; do
-        contract "$RUNTIME"
+        contract "$RUNTIME" $SHIM_CASES
         eventually nothing_stays "$RUNTIME"
         ok $? "$RUNTIME: nothing is left"
         stays "$RUNTIME" | note
+done
+RUNTIME=runc
+for group in pod container; do
+        stop
+        rm -rf "$T/runc"
+        printf '[front]\ngroup = "%s"\n' $group | cat "$e2e_config" - >"$T/$group.toml"
+        e2e_config=$T/$group.toml launch
+        contract runc by_$group
+        eventually nothing_stays runc
+        ok $? "$group: nothing is left"
+        stays runc | note
 done
 rm -rf "/run/containerd/runc/$NS"
 e2e_done

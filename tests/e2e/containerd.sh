@@ -52,7 +52,7 @@ start_sandboxd() {
 }
 
 front_pids() {
-        gojq -r '.fronts[].pid' "$dir"/root/outbox/* 2> /dev/null
+        gojq -r '.pid // empty' "$dir"/root/fronts/* 2> /dev/null
 }
 
 clean() {

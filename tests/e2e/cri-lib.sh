@@ -170,7 +170,7 @@ log_has() { # POD NAME STREAM TEXT: a line of its log, as kubelet reads it
 # --- what is left ---
 
 front_pids() {
-        gojq -r '.fronts[].pid' "$ROOT"/outbox/* 2>/dev/null
+        gojq -r '.pid // empty' "$ROOT"/fronts/* 2>/dev/null
 }
 
 # As in lib.sh, but for containerd's fronts, runsc's namespace and the pods' parent, which stay.

@@ -6,7 +6,7 @@ from pathlib import Path
 from shim_client import *
 
 TOP, NS, RUNTIME, *CHOSEN = sys.argv[1:]
-CASES, FAILED, EVENTS = [], [], None
+CASES, OTHERS, EVENTS = [], [], None
 IDLE = ["sleep", "1000"]
 
 
@@ -26,6 +26,11 @@ def refusal(got, code, words, name):
 
 def case(function):
     CASES.append(function)
+    return function
+
+
+def chosen_only(function):
+    OTHERS.append(function)
     return function
 
 
@@ -67,27 +72,120 @@ def start_and_delete():
             ok(done.returncode == 0 and done.stdout, version)
 
 
+class ShimCgroup:
+    """A cgroup for the shim, in the hierarchies that it is made in. Nothing is in it at its end."""
+
+    def __init__(self):
+        self.name = f"/{NS}-shim"
+        self.tops = [d for d in ("/sys/fs/cgroup/devices", "/sys/fs/cgroup/memory") if os.path.isdir(d)] or ["/sys/fs/cgroup"]
+
+    def __enter__(self):
+        for top in self.tops:
+            os.mkdir(top + self.name)
+        return self
+
+    def __exit__(self, *_):
+        for top in self.tops:
+            for pid in Path(f"{top}{self.name}/cgroup.procs").read_text().split():
+                Path(f"{top}/cgroup.procs").write_text(pid)
+            os.rmdir(top + self.name)
+
+    def has(self, pid):
+        return all(str(pid) in Path(f"{top}{self.name}/cgroup.procs").read_text().split() for top in self.tops)
+
+
+def oom_score(pid):
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
+def kill_front(b):
+    """Returns the pid of the next one."""
+    old = b.shim_pid()
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: b.shim_pid() != old)
+    return b.shim_pid()
+
+
 @case
 def shim_cgroup():
-    name = f"{NS}-shim"
-    tops = [d for d in ("/sys/fs/cgroup/devices", "/sys/fs/cgroup/memory") if os.path.isdir(d)] or ["/sys/fs/cgroup"]
-    for top in tops:
-        os.mkdir(f"{top}/{name}")
-    try:
-        with bundle("cg", IDLE) as b:
-            options = {1: {1: OPTIONS, 2: encode({3: "/" + name})}}
-            b.connection = Connection(text(decode(b.shim("start", data=b.params() + encode({8: options})).stdout), 2))
-            pid = number(b.call("Connect"), 1)
-            for top in tops:
-                ok(str(pid) in Path(f"{top}/{name}/cgroup.procs").read_text().split(), f"ShimCgroup: the shim is there, in {top}")
-                Path(f"{top}/cgroup.procs").write_text(str(pid))
-            equal(Path(f"/proc/{pid}/oom_score_adj").read_text(), f"{int(Path('/proc/self/oom_score_adj').read_text()) + 1}\n",
-                  "its OOM score is one more than that of its parent")
-            done = b.shim("start", data=encode({1: OPTIONS, 2: encode({3: "/no/such/cgroup"})}))
-            ok(done.returncode != 0 and b"/no/such/cgroup" in done.stdout + done.stderr, "a ShimCgroup that does not exist is an error")
-    finally:
-        for top in tops:
-            os.rmdir(f"{top}/{name}")
+    with ShimCgroup() as cgroup, bundle("cg", IDLE) as b:
+        b.shim_options = {3: cgroup.name}
+        b.start_shim().create()
+        score = oom_score("self") + 1
+        ok(cgroup.has(b.shim_pid()), "ShimCgroup: the shim is there")
+        equal(oom_score(b.shim_pid()), score, "its OOM score is one more than that of its parent")
+        pid = kill_front(b)
+        ok(cgroup.has(pid), "one that goes on for a killed one is there too")
+        equal(oom_score(pid), score, "at the same OOM score")
+        done = b.shim("start", data=encode({1: OPTIONS, 2: encode({3: "/no/such/cgroup"})}))
+        ok(done.returncode != 0 and b"/no/such/cgroup" in done.stdout + done.stderr, "a ShimCgroup that does not exist is an error")
+
+
+def remove(b):
+    b.kill()
+    b.wait()
+    b.delete()
+    b.connection.close()
+    b.connection = None
+    b.delete_command()
+
+
+def front_is_forgotten(b):
+    path = b.front.removeprefix("unix://")
+    return eventually(lambda: not os.path.exists(path) and not os.path.exists(path.replace("/front/", "/fronts/")))
+
+
+POD = "io.kubernetes.cri.sandbox-id"
+
+
+@chosen_only
+def by_pod():
+    with ShimCgroup() as cgroup, bundle("pa", IDLE, {"annotations": {POD: "one"}}, events=EVENTS.path) as a, \
+            bundle("pb", IDLE, {"annotations": {POD: "one"}}, events=EVENTS.path) as b, \
+            bundle("pc", IDLE, {"annotations": {POD: "one", "io.containerd.runc.v2.group": "two"}}, events=EVENTS.path) as c, \
+            bundle("pd", IDLE, events=EVENTS.path) as d:
+        a.shim_options, a.more_env = {3: cgroup.name}, {"SCHED_CORE": "1"}
+        for one in (a, b, c, d):
+            one.start_shim().create()
+            one.start()
+        equal((a.front == b.front, len({a.front, c.front, d.front})), (True, 3), "an address for each group: of a pod, of a name, of one")
+        fronts = [one.shim_pid() for one in (a, b, c, d)]
+        equal((fronts[0] == fronts[1], len(set(fronts))), (True, 3), "and a front")
+        equal([cgroup.has(pid) for pid in fronts], [True, True, False, False], "ShimCgroup is that of its group")
+        equal([b"-sched-core" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in fronts], [True, True, False, False],
+              "and so is SCHED_CORE")
+        pid = kill_front(a)
+        equal((cgroup.has(pid), oom_score(pid)), (True, oom_score("self") + 1), "a front is killed: the next is where it was")
+        equal([one.shim_pid() for one in (b, c, d)], [pid, fronts[2], fronts[3]], "for all of its group, and no others")
+        equal([one.state() for one in (a, b, c, d)], ["running"] * 4, "whose containers run")
+        remove(a)
+        equal((b.shim_pid(), b.state()), (pid, "running"), "a container of a pod is removed: the front serves the other")
+        remove(b)
+        ok(eventually(lambda: not pid_exists(pid)), "without a container the front ends")
+        ok(front_is_forgotten(b), "and is forgotten")
+        again = a.start_shim()
+        again.create()
+        equal((again.front == b.front, again.state()), (True, "created"), "the pod comes again")
+        again.start()
+        for one in (again, c, d):
+            remove(one)
+        ok(all(front_is_forgotten(one) for one in (a, c, d)), "all are forgotten in the end")
+
+
+@chosen_only
+def by_container():
+    with bundle("ca", IDLE, {"annotations": {POD: "one"}}, events=EVENTS.path) as a, \
+            bundle("cb", IDLE, {"annotations": {POD: "one"}}, events=EVENTS.path) as b:
+        for one in (a, b):
+            one.start_shim().create()
+            one.start()
+        ok(a.front != b.front and a.shim_pid() != b.shim_pid(), "a front for each container")
+        pid = b.shim_pid()
+        kill_front(a)
+        equal((a.state(), b.state(), b.shim_pid()), ("running", "running", pid), "one is killed, and nobody notices")
+        for one in (a, b):
+            remove(one)
+        ok(front_is_forgotten(a) and front_is_forgotten(b), "they end with their containers")
 
 
 @case
@@ -576,7 +674,7 @@ def main():
     os.makedirs(TOP, exist_ok=True)
     EVENTS = Events(TOP + "/ev.sock")
     EVENTS.path = TOP + "/ev.sock"
-    for run in CASES:
+    for run in CASES + OTHERS if CHOSEN else CASES:
         if CHOSEN and run.__name__ not in CHOSEN:
             continue
         began = time.monotonic()

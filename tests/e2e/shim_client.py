@@ -196,6 +196,7 @@ class Bundle:
         self.events = Events(self.address) if self.own_events else None
         self.task, self.service, self.connection = "containerd.task.v2.Task", None, None
         self.options = encode({6: runtime} if runtime else {})
+        self.shim_options, self.more_env = {}, {}
         config = {"ociVersion": "1.0.2", "hostname": "", "root": {"path": "rootfs"},
                   "process": self.process(args), "mounts": [
                       {"destination": "/proc", "type": "proc", "source": "proc"},
@@ -228,12 +229,13 @@ class Bundle:
         shutil.rmtree(self.top)
 
     def shim(self, *action, data=b"", timeout=20):
-        env = {**os.environ, "TTRPC_ADDRESS": self.address, "GOMAXPROCS": "2", "SHIM_SOCKET_DIR": self.top}
+        env = {**os.environ, "TTRPC_ADDRESS": self.address, "GOMAXPROCS": "2", "SHIM_SOCKET_DIR": self.top, **self.more_env}
         return subprocess.run(["containerd-shim-sandboxd-v1", "-namespace", self.ns, "-id", self.id, "-address", self.address,
                                *action], cwd=self.dir, env=env, input=data, capture_output=True, timeout=timeout, check=False)
 
     def params(self):
-        return encode({1: self.id, 2: self.ns, 6: self.address, 9: self.top})
+        options = {1: {1: OPTIONS, 2: encode(self.shim_options)}}
+        return encode({1: self.id, 2: self.ns, 6: self.address, 8: options, 9: self.top})
 
     def start_shim(self):
         done = self.shim("start", data=self.params())
@@ -242,6 +244,9 @@ class Bundle:
         self.front = text(decode(done.stdout), 2)
         self.connection = Connection(self.front)
         return self
+
+    def shim_pid(self):
+        return number(self.call("Connect"), 1)
 
     def delete_command(self):
         return self.shim("-bundle", self.dir, "delete", timeout=10)
