@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <utlist.h>
+#include "base/crash.h"
 #include "base/fd.h"
 
 #define QUEUE_MAX 16384 /* datagrams; each may hold a descriptor */
@@ -44,9 +45,12 @@ static void drop_queue(struct sdnotify *n)
 /* True: it is sent, or never will be. */
 static bool send_datagram(struct sdnotify *n, const struct sdnotify_datagram *d)
 {
-        ssize_t r = fd_send(n->fd, d->text, d->len, &d->fd, d->fd >= 0, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t r;
 
-        return r != -EAGAIN && r != -ENOBUFS;
+        crash_point("store.send");
+        r = fd_send(n->fd, d->text, d->len, &d->fd, d->fd >= 0, MSG_DONTWAIT | MSG_NOSIGNAL);
+        crash_point("store.sent");
+        return r != -EAGAIN && r != -EINTR && r != -ENOBUFS;
 }
 
 static void send_queue(struct sdnotify *n)
@@ -159,11 +163,18 @@ int sdnotify_send(struct sdnotify *n, const char *lines, int fd)
         return 0;
 }
 
+static bool name_ok(const char *name)
+{
+        size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
+
+        return n > 0 && n <= SDNOTIFY_NAME_MAX && name[n] == '\0';
+}
+
 int sdnotify_store(struct sdnotify *n, const char *name, int fd, bool replace)
 {
         char lines[96];
 
-        if (fd < 0 || strlen(name) > SDNOTIFY_NAME_MAX)
+        if (fd < 0 || !name_ok(name))
                 return -EINVAL;
         snprintf(lines, sizeof(lines), "%sFDSTORE=1\nFDPOLL=0\nFDNAME=%s", replace ? "FDSTOREREMOVE=1\n" : "", name);
         return sdnotify_send(n, lines, fd);
@@ -173,7 +184,7 @@ int sdnotify_unstore(struct sdnotify *n, const char *name)
 {
         char lines[64];
 
-        if (strlen(name) > SDNOTIFY_NAME_MAX)
+        if (!name_ok(name))
                 return -EINVAL;
         snprintf(lines, sizeof(lines), "FDSTOREREMOVE=1\nFDNAME=%s", name);
         return sdnotify_send(n, lines, -1);

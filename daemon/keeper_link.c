@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,20 +18,12 @@
 #include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/sdnotify.h"
 #include "proto/keeper.h"
 #include "proto/proto.h"
 
 #define BATCH 256         /* records read in one turn */
-#define QUEUE_MAX 16384   /* datagrams; each may hold a descriptor */
-#define STATE_MAX 4096    /* bytes of one */
 #define INHERITED_MAX 16384
-
-struct datagram {
-        struct datagram *prev, *next;
-        int fd; /* -1: none */
-        size_t len;
-        char text[];
-};
 
 #define LOST_STEM "/keeper.notify" /* only so named sockets are looked for again */
 
@@ -47,10 +38,7 @@ struct keeper_link {
         struct deferred no_keeper;
         bool backlog_ended;
         /* notify */
-        int notify_fd;
-        struct watch_fd notify_watch;
-        struct datagram *queue;
-        size_t n_queued;
+        struct sdnotify notify;
         struct keeper_link_wait *waits;
         uint64_t watchdog_ns; /* 0: nobody wants to know */
         struct watch_timer watchdog;
@@ -178,26 +166,6 @@ void keeper_link_forget(struct keeper_link *l, pid_t pid, uint64_t start_time)
 
 /* --- notify --- */
 
-static struct datagram *datagram_free(struct datagram *d)
-{
-        if (d)
-                fd_close(d->fd);
-        free(d);
-        return NULL;
-}
-DEFINE_CLEANUP(struct datagram *, datagram_free)
-
-/* True: it is sent, or never will be. */
-static bool send_datagram(struct keeper_link *l, const struct datagram *d)
-{
-        ssize_t n;
-
-        crash_point("store.send");
-        n = fd_send(l->notify_fd, d->text, d->len, &d->fd, d->fd >= 0, MSG_DONTWAIT | MSG_NOSIGNAL);
-        crash_point("store.sent");
-        return n != -EAGAIN && n != -EINTR && n != -ENOBUFS;
-}
-
 void keeper_link_when_sent(struct keeper_link *l, struct keeper_link_wait *w)
 {
         w->link = l;
@@ -212,9 +180,11 @@ void keeper_link_wait_cancel(struct keeper_link_wait *w)
 }
 
 /* Those that come while these are told wait for what is queued then. */
-static void tell_sent(struct keeper_link *l)
+static void on_drained(struct sdnotify *n)
 {
-        while (l->waits && !l->queue) {
+        struct keeper_link *l = container_of(n, struct keeper_link, notify);
+
+        while (l->waits && l->notify.n_queued == 0) {
                 struct keeper_link_wait *w = l->waits;
 
                 keeper_link_wait_cancel(w);
@@ -222,97 +192,31 @@ static void tell_sent(struct keeper_link *l)
         }
 }
 
-static void send_queue(struct keeper_link *l)
-{
-        while (l->queue && send_datagram(l, l->queue)) {
-                struct datagram *d = l->queue;
-
-                DL_DELETE(l->queue, d);
-                datagram_free(d);
-                l->n_queued--;
-        }
-        watch_fd_set(&l->notify_watch, l->notify_fd, l->queue ? LOOP_WRITE : 0);
-}
-
-static void on_notify_writable(struct watch_fd *w, unsigned events)
-{
-        struct keeper_link *l = container_of(w, struct keeper_link, notify_watch);
-
-        send_queue(l);
-        tell_sent(l);
-}
-
-static int notify(struct keeper_link *l, const char *text, int fd)
-{
-        _cleanup_(datagram_freep) struct datagram *d = NULL;
-        size_t len = strlen(text);
-
-        if (!l || l->notify_fd < 0)
-                return 0;
-        if (len > STATE_MAX)
-                return -EMSGSIZE;
-        if (l->n_queued >= QUEUE_MAX)
-                return -ENOBUFS;
-        d = calloc(1, sizeof(*d) + len);
-        if (!d)
-                return -ENOMEM;
-        memcpy(d->text, text, len);
-        d->len = len;
-        d->fd = -1;
-        if (fd >= 0) {
-                d->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-                if (d->fd < 0)
-                        return -errno;
-        }
-        DL_APPEND(l->queue, d);
-        d = NULL;
-        l->n_queued++;
-        send_queue(l);
-        return 0;
-}
-
 int keeper_link_notify(struct keeper_link *l, const char *state)
 {
-        return notify(l, state, -1);
-}
-
-static bool name_ok(const char *name)
-{
-        size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
-
-        return n > 0 && n <= KEEPER_NAME_MAX && name[n] == '\0';
+        return l ? sdnotify_send(&l->notify, state, -1) : 0;
 }
 
 int keeper_link_store(struct keeper_link *l, const char *name, int fd)
 {
-        char text[96];
-
-        if (!name_ok(name) || fd < 0)
-                return -EINVAL;
-        snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
-        return notify(l, text, fd);
+        return l ? sdnotify_store(&l->notify, name, fd, false) : 0;
 }
 
 int keeper_link_unstore(struct keeper_link *l, const char *name)
 {
-        char text[96];
-
-        if (!name_ok(name))
-                return -EINVAL;
-        snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
-        return notify(l, text, -1);
+        return l ? sdnotify_unstore(&l->notify, name) : 0;
 }
 
 size_t keeper_link_queued(const struct keeper_link *l)
 {
-        return l ? l->n_queued : 0;
+        return l ? l->notify.n_queued : 0;
 }
 
 /* --- what is stored by fronts --- */
 
 const char *keeper_link_notify_path(const struct keeper_link *l)
 {
-        return l && l->fd >= 0 && l->notify_fd >= 0 && l->notify_path[0] ? l->notify_path : NULL;
+        return l && l->fd >= 0 && l->notify.fd >= 0 && l->notify_path[0] ? l->notify_path : NULL;
 }
 
 static int send_prefix(struct keeper_link *l, uint16_t kind, const char *prefix, int sock)
@@ -354,33 +258,18 @@ static int parse_number(const char *text, long max)
         return errno || end == text || *end || n < 0 || n > max ? -1 : (int)n;
 }
 
-static int connect_notify(const char *path)
-{
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        _cleanup_(fd_closep) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        size_t len = strlen(path);
-
-        memcpy(address.sun_path, path, len);
-        if (path[0] == '@')
-                address.sun_path[0] = '\0';
-        if (fd < 0 || connect(fd, (struct sockaddr *)&address,
-                              (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (path[0] == '/'))) < 0)
-                return -errno;
-        return TAKE_FD(fd);
-}
-
 static int open_notify(struct keeper_link *l, const char *path, struct error *err)
 {
-        size_t len = strlen(path);
+        int r;
 
-        if ((path[0] != '/' && path[0] != '@') || len >= sizeof(l->notify_path))
+        if (strlen(path) >= sizeof(l->notify_path))
                 return error_set(err, REASON_INTERNAL, "NOTIFY_SOCKET=%s: not the name of a unix socket", path);
-        memcpy(l->notify_path, path, len + 1);
-        l->notify_fd = connect_notify(path);
+        strcpy(l->notify_path, path);
+        r = sdnotify_connect(&l->notify, path);
+        if (r < 0)
+                return error_set_errno(err, REASON_INTERNAL, r, "connect to NOTIFY_SOCKET=%s", path);
         if (stat(path, &l->notify_stat) < 0)
                 l->notify_stat.st_ino = 0;
-        if (l->notify_fd < 0)
-                return error_set_errno(err, REASON_INTERNAL, l->notify_fd, "connect to NOTIFY_SOCKET=%s", path);
         return 0;
 }
 
@@ -389,20 +278,15 @@ static int open_notify(struct keeper_link *l, const char *path, struct error *er
 static void look_for_keeper(struct keeper_link *l)
 {
         struct stat st;
-        int fd;
 
         if (stat(l->notify_path, &st) < 0 ||
             (st.st_ino == l->notify_stat.st_ino && st.st_ctim.tv_sec == l->notify_stat.st_ctim.tv_sec &&
              st.st_ctim.tv_nsec == l->notify_stat.st_ctim.tv_nsec))
                 return;
-        fd = connect_notify(l->notify_path);
-        if (fd < 0)
+        if (sdnotify_connect(&l->notify, l->notify_path) < 0)
                 return;
         watch_fd_stop(&l->inotify_watch);
         l->inotify_fd = fd_close(l->inotify_fd);
-        watch_fd_stop(&l->notify_watch);
-        fd_close(l->notify_fd);
-        l->notify_fd = fd;
         if (l->ops.on_replaced)
                 l->ops.on_replaced(l->data);
 }
@@ -443,7 +327,7 @@ static void on_watchdog(struct watch_timer *w)
 {
         struct keeper_link *l = container_of(w, struct keeper_link, watchdog);
 
-        if (!l->queue) /* else it does not read, and what it would read first says the same */
+        if (l->notify.n_queued == 0) /* else it does not read, and what it would read first says the same */
                 keeper_link_notify(l, "WATCHDOG=1");
         watch_timer_arm(w, l->watchdog_ns / 2);
 }
@@ -522,11 +406,11 @@ int keeper_link_new(struct keeper_link **ret, struct loop *loop, struct reaper *
         l->ops = *ops;
         l->data = data;
         l->fd = -1;
-        l->notify_fd = l->inotify_fd = -1;
+        l->inotify_fd = -1;
+        sdnotify_init(&l->notify, loop, on_drained);
         watch_timer_init(&l->watchdog, loop, on_watchdog);
         watch_fd_init(&l->inotify_watch, loop, on_inotify);
         watch_fd_init(&l->watch, loop, on_link);
-        watch_fd_init(&l->notify_watch, loop, on_notify_writable);
         deferred_init(&l->no_keeper, loop, on_no_keeper);
         if (take_environment(l, err) < 0)
                 return -1;
@@ -544,21 +428,14 @@ struct keeper_link *keeper_link_free(struct keeper_link *l)
                 return NULL;
         deferred_cancel(&l->no_keeper);
         watch_fd_stop(&l->watch);
-        watch_fd_stop(&l->notify_watch);
         watch_fd_stop(&l->inotify_watch);
         watch_timer_stop(&l->watchdog);
         l->inotify_fd = fd_close(l->inotify_fd);
         l->fd = fd_close(l->fd);
-        l->notify_fd = fd_close(l->notify_fd);
         buf_deinit(&l->forgets);
-        while (l->queue) {
-                struct datagram *d = l->queue;
-
-                DL_DELETE(l->queue, d);
-                datagram_free(d);
-        }
         while (l->waits)
                 keeper_link_wait_cancel(l->waits);
+        sdnotify_deinit(&l->notify);
         for (size_t i = 0; i < l->n_fds; i++)
                 fd_close(l->fds[i].fd);
         free(l->fds);
@@ -573,7 +450,7 @@ bool keeper_link_connected(const struct keeper_link *l)
 
 bool keeper_link_can_notify(const struct keeper_link *l)
 {
-        return l && l->notify_fd >= 0;
+        return l && l->notify.fd >= 0;
 }
 
 struct keeper_link_fd *keeper_link_fds(struct keeper_link *l, size_t *ret_n)
