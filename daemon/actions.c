@@ -452,6 +452,8 @@ static void update_done(struct op *op, const struct error *err)
 
 static void query_done(struct op *op, const struct error *err)
 {
+        if (!op->pids.host)
+                op->pids.host_pid = (uint32_t)op->container->init.pid;
         if (err)
                 request_fail(&op->request, err);
         else if (op->kind == OP_PIDS)

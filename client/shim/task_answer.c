@@ -113,13 +113,14 @@ struct pid_row {
         Shim__Any details;
 };
 
-static int fill_row(struct pid_row *row, const struct pid_info *p)
+/* containerd and its clients look a pid up in /proc: there, what is in a sandbox is the sandbox. */
+static int fill_row(struct pid_row *row, const struct pid_info *p, const struct pids_result *all)
 {
         Shim__ProcessDetails details = SHIM__PROCESS_DETAILS__INIT;
 
         shim__process_info__init(&row->info);
         shim__any__init(&row->details);
-        row->info.pid = p->pid;
+        row->info.pid = all->host ? p->pid : all->host_pid;
         if (!p->exec_id[0])
                 return 0;
         details.exec_id = (char *)p->exec_id;
@@ -137,7 +138,7 @@ int task_answer_pids(const struct task_answered *to, const void *result)
         int r = rows && infos ? 0 : -1;
 
         for (size_t i = 0; i < n && r == 0; i++) {
-                r = fill_row(&rows[i], &pids->processes.items[i]);
+                r = fill_row(&rows[i], &pids->processes.items[i], pids);
                 infos[i] = &rows[i].info;
         }
         m.n_processes = n;
