@@ -28,29 +28,29 @@
 static struct {
         struct sockaddr_un address;
         socklen_t len;
+        int ns, own_ns; /* -1: it is a file */
 } control;
 
-/* A file, or a name in the network namespace of sandboxd's runsc, which we enter for good: nothing else is affected. */
+/* A file, or a name in the network namespace of sandboxd's runsc. */
 static void control_find(const struct bench *b)
 {
-        int fd, n;
+        char path[512];
+        int n = snprintf(path, sizeof(path), "%s/root/runtime/runsc/default/runsc-" ID ".sock", b->dir);
 
         control.address.sun_family = AF_UNIX;
-        n = snprintf(control.address.sun_path, sizeof(control.address.sun_path),
-                     "%s/root/runtime/runsc/default/runsc-" ID ".sock", b->dir);
         control.len = sizeof(control.address);
-        if (n < (int)sizeof(control.address.sun_path) && access(control.address.sun_path, F_OK) == 0)
+        control.own_ns = control.ns = -1;
+        if (n < (int)sizeof(control.address.sun_path) && access(path, F_OK) == 0) {
+                memcpy(control.address.sun_path, path, (size_t)n + 1);
                 return;
-        memset(control.address.sun_path, 0, sizeof(control.address.sun_path));
+        }
         memcpy(control.address.sun_path + 1, "runsc-sandbox." ID, sizeof("runsc-sandbox." ID));
         control.len = offsetof(struct sockaddr_un, sun_path) + 1 + sizeof("runsc-sandbox." ID);
-        char path[512];
-
         snprintf(path, sizeof(path), "%s/root/netns/runsc", b->dir);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
+        control.ns = open(path, O_RDONLY | O_CLOEXEC);
+        control.own_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        if (control.ns < 0 || control.own_ns < 0)
                 die("%s: %s", path, strerror(errno));
-        close(fd);
 }
 
 static void send_request(int fd, const char *text, const int *fds, size_t n_fds)
@@ -93,8 +93,13 @@ static const char *receive(int fd)
 
 static int control_connect(void)
 {
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int fd;
 
+        if (control.ns >= 0 && setns(control.ns, CLONE_NEWNET) < 0)
+                die("setns: %s", strerror(errno));
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (control.ns >= 0 && setns(control.own_ns, CLONE_NEWNET) < 0)
+                die("setns: %s", strerror(errno));
         if (fd < 0 || connect(fd, (struct sockaddr *)&control.address, control.len) < 0)
                 die("the sandbox: %s", strerror(errno));
         return fd;
@@ -286,57 +291,66 @@ static void op_row(struct bench *b, const struct peer *p, size_t i, int n)
 
 /* --- the first byte --- */
 
+/* It has a writer always: without one it would be at its end. */
 static int open_fifo(const char *path)
 {
         int fd;
 
         unlink(path);
-        if (mkfifo(path, 0600) < 0 || (fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) < 0)
+        if (mkfifo(path, 0600) < 0 || (fd = open(path, O_RDWR | O_CLOEXEC)) < 0)
                 die("%s: %s", path, strerror(errno));
-        fcntl(fd, F_SETFL, 0);
         return fd;
 }
 
-/* A FIFO without a writer is at its end: so there is one. */
-static uint64_t first_byte(const char *path, int fd, uint64_t begin)
+static uint64_t first_byte(int fd, uint64_t begin)
 {
-        char c;
+        char c[16];
 
-        if (read(fd, &c, 1) != 1)
-                die("%s: nothing came", path);
+        if (read(fd, c, sizeof(c)) < 1)
+                die("nothing came");
         return now_ns() - begin;
+}
+
+static void cli_first(const struct peer *p, const char *bundle, const char *path, int fd, int i, struct series *cli)
+{
+        const char *args[16] = { p->path };
+        char id[64];
+        uint64_t t;
+        size_t k = 1;
+        pid_t pid;
+
+        for (const char *const *o = p->options; *o; o++)
+                args[k++] = *o;
+        snprintf(id, sizeof(id), "bench-first-%d", i);
+        args[k++] = "run";
+        args[k++] = "--bundle";
+        args[k++] = bundle;
+        args[k++] = id;
+        t = now_ns();
+        pid = run_begin(args, path);
+        series_add(cli, first_byte(fd, t));
+        run_end(pid, "runsc run", false);
 }
 
 static void start_rows(struct bench *b, const struct peer *p, const char *bundle, int n)
 {
         struct series ours = { 0 }, cli = { 0 };
-        char path[512], id[64];
+        char path[512];
 
         snprintf(path, sizeof(path), "%s/first", b->dir);
         for (int i = 0; i < n; i++) {
-                int fd = open_fifo(path), hold = open(path, O_WRONLY | O_CLOEXEC);
-                const char *args[16] = { p->path };
-                size_t k = 1;
+                int fd = open_fifo(path);
                 uint64_t t = now_ns();
-                pid_t pid;
 
                 create_start(b, p->name, "bench-first", bundle, path);
-                series_add(&ours, first_byte(path, fd, t));
+                series_add(&ours, first_byte(fd, t));
                 wait_delete(b, "bench-first");
-                for (const char *const *o = p->options; *o; o++)
-                        args[k++] = *o;
-                snprintf(id, sizeof(id), "bench-first-%d", i);
-                args[k++] = "run";
-                args[k++] = "--bundle";
-                args[k++] = bundle;
-                args[k++] = id;
-                t = now_ns();
-                pid = run_begin(args, path);
-                series_add(&cli, first_byte(path, fd, t));
-                run_end(pid, "runsc run", false);
-                close(hold);
+                close(fd);
+                fd = open_fifo(path);
+                cli_first(p, bundle, path, fd, i, &cli);
                 close(fd);
         }
+        unlink(path);
         printf("| until the first byte of a new container | - | %.1f (%.1f) ms | %.1f (%.1f) ms | - | %.2f |\n",
                (double)series_at(&ours, 0.5) / (double)MS, (double)series_at(&ours, 0) / (double)MS,
                (double)series_at(&cli, 0.5) / (double)MS, (double)series_at(&cli, 0) / (double)MS,

@@ -188,7 +188,7 @@ bench_stats() {
 resident() {
         local p args kind
         for p in /proc/[0-9]*; do
-                args=$(tr '\0' ' ' <"$p/cmdline" 2>/dev/null) || continue
+                args=$({ tr '\0' ' ' <"$p/cmdline"; } 2>/dev/null) || continue
                 [[ $args == *"$dir/root"* ]] || continue
                 case $args in
                 *sandboxd*" --root $dir/root "*) kind=ours ;;
