@@ -19,6 +19,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -27,6 +28,7 @@
 #include <utlist.h>
 #include "base/clock.h"
 #include "base/crash.h"
+#include "base/fd.h"
 
 /* Without pidfds in the kernel, SIGCHLD and the keeper tell; of a process that is neither's child nobody does. */
 #define NO_PIDFD_LOOK_NS NSEC_PER_SEC
@@ -43,6 +45,7 @@ struct orphan {
 
 struct reaper {
         struct loop *loop;
+        int helper;
         struct watch_pid *watches;
         struct orphan *orphans;
         struct reaper_hold *holds;
@@ -51,18 +54,27 @@ struct reaper {
         void *data;
 };
 
-int reaper_new(struct reaper **ret, struct loop *loop)
+int reaper_new(struct reaper **ret, struct loop *loop, const char *helper)
 {
+        _cleanup_(fd_closep) int fd = -1;
         struct reaper *r;
 
         if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+                return -errno;
+        if (helper && (fd = open(helper, O_PATH | O_CLOEXEC)) < 0)
                 return -errno;
         r = calloc(1, sizeof(*r));
         if (!r)
                 return -ENOMEM;
         r->loop = loop;
+        r->helper = TAKE_FD(fd);
         *ret = r;
         return 0;
+}
+
+int reaper_helper(const struct reaper *r)
+{
+        return r->helper;
 }
 
 /* --- orphans --- */
@@ -394,6 +406,7 @@ struct reaper *reaper_free(struct reaper *r)
                 reaper_unhold(r->holds);
         HASH_ITER(hh, r->orphans, o, tmp)
                 orphan_forget(r, o);
+        fd_close(r->helper);
         free(r);
         return NULL;
 }

@@ -45,10 +45,12 @@ struct watch_pid {
         bool has_told;
 };
 
-/* Makes this process a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER). The owner routes SIGCHLD to reaper_drain. */
-int reaper_new(struct reaper **ret, struct loop *loop);
+/* Makes this process a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER). The owner routes SIGCHLD to reaper_drain.
+ * helper: the path of sandboxd-helper, with which base/spawn.h makes children; NULL: there will be none. */
+int reaper_new(struct reaper **ret, struct loop *loop, const char *helper);
 struct reaper *reaper_free(struct reaper *r);
 DEFINE_CLEANUP(struct reaper *, reaper_free)
+int reaper_helper(const struct reaper *r); /* borrowed; -1 */
 
 /* Reaps all that there is now. Call on SIGCHLD. */
 void reaper_drain(struct reaper *r);

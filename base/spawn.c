@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The parent's side: prepares the child, forks, watches its status socket and its pid. See base/spawn_child.h for what
- * the two say to each other. Ready is reported before the exit in any case: if the exit is seen first, the status
- * socket is read to its end then.
+ * The parent's side: writes the order, starts sandboxd-helper, watches its status socket and its pid. What the two say
+ * to each other is in base/spawn_child.h. Ready is reported before the exit in any case: if the exit is seen first, the
+ * status socket is read to its end then.
  */
 
 #include "base/spawn.h"
@@ -11,6 +11,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,47 +38,63 @@ static const char *const step_names[STEP_N] = {
         [STEP_KILLED] = "reach exec", /* was killed before */
 };
 
-static void child_deinit(struct spawn_child *c)
+static int put_path(char ret[PATH_MAX], const char *path)
 {
-        c->status = fd_close(c->status);
-        for (size_t i = 0; i < 3; i++)
-                free(c->file[i]);
+        size_t len = strlen(path);
+
+        if (len >= PATH_MAX)
+                return -ENAMETOOLONG;
+        memcpy(ret, path, len + 1);
+        return 0;
 }
 
-static int child_prepare(struct spawn_child *c, const struct spawn_params *p)
+static int order_stdio(struct spawn_order_stdio *ret, const struct spawn_stdio *io, size_t i)
 {
-        c->params = p;
-        c->netns = p->netns_fd;
-        c->cgroup = p->cgroup_procs_fd;
-        c->floor = FD_FLOOR;
+        *ret = (struct spawn_order_stdio){
+                .kind = io->kind, .fd = -1, .chown = io->chown, .uid = io->uid, .gid = io->gid
+        };
+        switch (io->kind) {
+        case SPAWN_STDIO_NULL:
+                return 0;
+        case SPAWN_STDIO_FD:
+                ret->fd = io->fd;
+                return 0;
+        case SPAWN_STDIO_SAME:
+                return i == 2 ? 0 : -EINVAL;
+        case SPAWN_STDIO_PATH:
+        case SPAWN_STDIO_FILE:
+        case SPAWN_STDIO_HAND_BACK:
+                return io->path && io->path[0] == '/' ? put_path(ret->path, io->path) : -EINVAL;
+        }
+        return -EINVAL;
+}
+
+static int order_fill(struct spawn_order *o, const struct spawn_params *p)
+{
+        int r;
+
+        *o = (struct spawn_order){ .netns = p->netns_fd,
+                                   .cgroup = p->cgroup_procs_fd,
+                                   .floor = FD_FLOOR,
+                                   .n_inherit = p->n_inherit,
+                                   .new_session = p->new_session,
+                                   .fsize_max = p->fsize_max };
         if (p->n_inherit > SPAWN_INHERIT_MAX || p->path[0] != '/')
                 return -EINVAL;
         for (size_t i = 0; i < p->n_inherit; i++) {
                 if (p->inherit[i].target < 3)
                         return -EINVAL;
-                c->inherit[i] = p->inherit[i].fd;
-                if (p->inherit[i].target >= c->floor)
-                        c->floor = p->inherit[i].target + 1;
+                o->inherit[i] = p->inherit[i];
+                if (p->inherit[i].target >= o->floor)
+                        o->floor = p->inherit[i].target + 1;
         }
         for (size_t i = 0; i < 3; i++) {
-                const struct spawn_stdio *io = &p->stdio[i];
-
-                c->kept[i] = c->stdio[i] = -1;
-                if (io->kind == SPAWN_STDIO_FD)
-                        c->stdio[i] = io->fd;
-                if (io->kind == SPAWN_STDIO_SAME && i != 2)
-                        return -EINVAL;
-                if (io->kind != SPAWN_STDIO_PATH && io->kind != SPAWN_STDIO_FILE && io->kind != SPAWN_STDIO_HAND_BACK)
-                        continue;
-                if (!io->path || io->path[0] != '/')
-                        return -EINVAL;
-                if (io->kind == SPAWN_STDIO_FILE) {
-                        c->file[i] = strdup(io->path);
-                        if (!c->file[i])
-                                return -ENOMEM;
-                }
+                r = order_stdio(&o->stdio[i], &p->stdio[i], i);
+                if (r < 0)
+                        return r;
         }
-        return 0;
+        r = put_path(o->cwd, p->cwd ? p->cwd : "/");
+        return r < 0 ? r : put_path(o->path, p->path);
 }
 
 static void spawn_idle(struct spawn *s)
@@ -196,19 +214,58 @@ void spawn_init(struct spawn *s, struct loop *loop)
         deferred_init(&s->exit_later, loop, on_exit_later);
 }
 
-/* All signals are blocked over the fork: no handler of ours runs in the child. */
-static pid_t fork_child(struct spawn_child *c)
+static int keep_open(posix_spawn_file_actions_t *actions, int fd)
 {
-        sigset_t all, old;
-        pid_t pid;
+        return -posix_spawn_file_actions_adddup2(actions, fd, fd);
+}
 
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        pid = fork();
-        if (pid == 0)
-                spawn_child_main(c);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
-        return pid < 0 ? -errno : pid;
+static void actions_deinit(posix_spawn_file_actions_t *a)
+{
+        posix_spawn_file_actions_destroy(a);
+}
+
+static void free_argv(char ***argv)
+{
+        free(*argv);
+}
+
+/* Starts the helper, with the descriptors that are in the order. Returns its pid or -errno. */
+static pid_t start_helper(int helper, const struct spawn_params *p, const struct spawn_order *o, int status)
+{
+        static char *const no_environment[] = { NULL };
+        _cleanup_(actions_deinit) posix_spawn_file_actions_t actions;
+        _cleanup_(free_argv) char **argv = NULL;
+        char path[32], socket[16];
+        size_t n = 0;
+        pid_t pid;
+        int r;
+
+        /* the one that was there when we began: what an upgrade has put there since may want another order */
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", helper);
+        snprintf(socket, sizeof(socket), "%d", status);
+        while (p->argv[n])
+                n++;
+        r = -posix_spawn_file_actions_init(&actions);
+        if (r < 0)
+                return r;
+        argv = calloc(n + 4, sizeof(*argv));
+        if (!argv)
+                return -ENOMEM;
+        argv[0] = (char *)"sandboxd-helper";
+        argv[1] = (char *)"spawn";
+        argv[2] = socket;
+        memcpy(argv + 3, p->argv, n * sizeof(*argv));
+        /* onto itself: stays open over exec (posix_spawn_file_actions_adddup2(3), glibc 2.29) */
+        r = keep_open(&actions, status);
+        r = r < 0 || o->netns < 0 ? r : keep_open(&actions, o->netns);
+        r = r < 0 || o->cgroup < 0 ? r : keep_open(&actions, o->cgroup);
+        for (size_t i = 0; i < 3; i++)
+                r = r < 0 || o->stdio[i].fd < 0 ? r : keep_open(&actions, o->stdio[i].fd);
+        for (size_t i = 0; i < o->n_inherit; i++)
+                r = r < 0 ? r : keep_open(&actions, o->inherit[i].fd);
+        if (r == 0)
+                r = -posix_spawn(&pid, path, &actions, NULL, argv, p->envp ? p->envp : no_environment);
+        return r < 0 ? r : pid;
 }
 
 /* A child that we cannot watch must not be there. */
@@ -223,24 +280,26 @@ static int undo_fork(pid_t pid, int r)
 int spawn_start(struct spawn *s, struct reaper *r, const struct spawn_params *params, spawn_ready_fn on_ready,
                 spawn_exit_fn on_exit)
 {
-        _cleanup_(child_deinit) struct spawn_child child = { .status = -1 };
-        _cleanup_(fd_closep) int ours = -1;
+        _cleanup_(fd_closep) int ours = -1, childs = -1;
         struct pidref p = PIDREF_NULL;
+        struct spawn_order order;
         int pair[2], k;
         pid_t pid;
 
         assert(!s->active);
-        k = child_prepare(&child, params);
+        k = order_fill(&order, params);
         if (k < 0)
                 return k;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         ours = pair[0];
-        child.status = pair[1];
-        child.parents = ours;
+        childs = pair[1];
+        k = (int)fd_send(ours, &order, sizeof(order), NULL, 0, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (k < 0)
+                return k;
 
         crash_point("spawn.fork");
-        pid = fork_child(&child);
+        pid = start_helper(reaper_helper(r), params, &order, childs);
         crash_point("spawn.forked");
         if (pid < 0)
                 return (int)pid;

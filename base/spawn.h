@@ -5,13 +5,16 @@
  * The only creator of processes. An argument vector and an absolute path, never a shell; an explicit environment;
  * close-on-exec everywhere but for what is listed; a clean signal mask and dispositions.
  *
+ * What is created by posix_spawn(3) is sandboxd-helper, small and static, which then does all else and becomes the
+ * command: so what a process costs does not grow with our memory, as fork(2) does (measured: 0.9 ms for 4 MiB and 2.4
+ * ms for 40 MiB, copies on later writes included, against 0.65 ms).
+ *
  * The child waits before exec until spawn_release() (the caller first records its pid: a command in flight must be
  * known to the next daemon), and calls _exit if we die before: end of file on the gate. There is no PDEATHSIG.
  *
- * nng has threads, so between fork and exec only async-signal-safe calls are made (signal-safety(7)). The child opens
- * the client's stdio paths itself, because open() of a strange path may block; the ends that we keep come back over the
- * status socket with SCM_RIGHTS. The status socket also tells which step failed with which errno, and that exec was
- * done.
+ * The child opens the client's stdio paths itself, because open() of a strange path may block; the ends that we keep
+ * come back over the status socket with SCM_RIGHTS. The status socket also tells which step failed with which errno,
+ * and that exec was done.
  */
 
 #include <stdbool.h>

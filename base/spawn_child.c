@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * After fork only async-signal-safe calls are allowed (signal-safety(7)), as another thread may have held any lock at
- * that moment: everything that the child needs was made before. It first moves what it keeps above all targets and
- * closes all else: it may wait at the gate or be blocked in open() of a strange path for long, and must not hold the
- * pipes and FIFOs of others open meanwhile.
+ * The child first moves what it keeps above all targets and closes all else: it may wait at the gate or be blocked in
+ * open() of a strange path for long, and must not hold the pipes and FIFOs of others open meanwhile.
  */
 
 #include "base/spawn_child.h"
@@ -19,6 +17,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/fd.h"
+
+struct spawn_child {
+        struct spawn_order order;
+        int status;
+        int kept[3];
+};
 
 #define KEEP_MAX (3 + SPAWN_INHERIT_MAX + 3) /* status, network namespace, cgroup; inherited; stdio */
 #define EXIT_BEFORE_EXEC 127
@@ -48,7 +52,7 @@ static void child_signals(void)
 /* Replaces *fd by a duplicate above all targets. */
 static int lift(const struct spawn_child *c, int *fd)
 {
-        int high = fcntl(*fd, F_DUPFD_CLOEXEC, c->floor);
+        int high = fcntl(*fd, F_DUPFD_CLOEXEC, c->order.floor);
 
         if (high < 0)
                 return -errno;
@@ -80,19 +84,21 @@ static void close_others(int *keep, size_t n)
 
 static int child_keep(struct spawn_child *c)
 {
+        struct spawn_order *o = &c->order;
         int keep[KEEP_MAX], *from[KEEP_MAX];
         size_t n = 0;
 
-        if (c->netns >= 0)
-                from[n++] = &c->netns;
-        if (c->cgroup >= 0)
-                from[n++] = &c->cgroup;
+        from[n++] = &c->status;
+        if (o->netns >= 0)
+                from[n++] = &o->netns;
+        if (o->cgroup >= 0)
+                from[n++] = &o->cgroup;
         for (size_t i = 0; i < 3; i++) {
-                if (c->stdio[i] >= 0)
-                        from[n++] = &c->stdio[i];
+                if (o->stdio[i].fd >= 0)
+                        from[n++] = &o->stdio[i].fd;
         }
-        for (size_t i = 0; i < c->params->n_inherit; i++)
-                from[n++] = &c->inherit[i];
+        for (size_t i = 0; i < o->n_inherit; i++)
+                from[n++] = &o->inherit[i].fd;
         for (size_t i = 0; i < n; i++) {
                 int r = lift(c, from[i]);
 
@@ -100,7 +106,6 @@ static int child_keep(struct spawn_child *c)
                         return r;
                 keep[i] = *from[i];
         }
-        keep[n++] = c->status;
         close_others(keep, n);
         return 0;
 }
@@ -131,7 +136,7 @@ static int open_high(const struct spawn_child *c, const char *path, int flags)
 
         if (low < 0)
                 return -errno;
-        if (low >= c->floor)
+        if (low >= c->order.floor)
                 return low;
         r = lift(c, &fd);
         close(low);
@@ -154,14 +159,15 @@ static int make_parents(char *path)
         return 0;
 }
 
-static int open_file(const struct spawn_child *c, size_t i)
+static int open_file(struct spawn_child *c, size_t i)
 {
         mode_t mask = umask(0); /* the modes are exactly these; what is executed gets the umask that we have */
         struct stat st;
-        int fd = make_parents(c->file[i]);
+        char *path = c->order.stdio[i].path;
+        int fd = make_parents(path);
 
         if (fd == 0) /* O_NONBLOCK: what is no regular file is refused, not waited for */
-                fd = open_high(c, c->file[i], (i == 0 ? O_RDONLY : O_WRONLY | O_APPEND | O_CREAT) | O_NONBLOCK);
+                fd = open_high(c, path, (i == 0 ? O_RDONLY : O_WRONLY | O_APPEND | O_CREAT) | O_NONBLOCK);
         umask(mask);
         if (fd < 0)
                 return fd;
@@ -177,7 +183,7 @@ static int open_file(const struct spawn_child *c, size_t i)
  * one. */
 static int open_fifo(struct spawn_child *c, size_t i)
 {
-        const struct spawn_stdio *io = &c->params->stdio[i];
+        const struct spawn_order_stdio *io = &c->order.stdio[i];
         int reader = open_high(c, io->path, O_RDONLY | O_NONBLOCK), writer;
         struct stat st;
 
@@ -203,7 +209,7 @@ static int open_fifo(struct spawn_child *c, size_t i)
 
 static int open_path(struct spawn_child *c, size_t i)
 {
-        const char *path = c->params->stdio[i].path;
+        const char *path = c->order.stdio[i].path;
         struct stat st;
 
         if (stat(path, &st) < 0)
@@ -216,7 +222,7 @@ static int open_path(struct spawn_child *c, size_t i)
 /* For a terminal: we copy between the pty and the client's FIFOs, and must not open those ourselves. */
 static int open_hand_back(struct spawn_child *c, size_t i)
 {
-        const struct spawn_stdio *io = &c->params->stdio[i];
+        const struct spawn_order_stdio *io = &c->order.stdio[i];
         struct stat st;
         int flags, fd;
 
@@ -234,17 +240,17 @@ static int open_hand_back(struct spawn_child *c, size_t i)
 
 static int open_stdio(struct spawn_child *c, size_t i)
 {
-        switch (c->params->stdio[i].kind) {
+        switch (c->order.stdio[i].kind) {
         case SPAWN_STDIO_NULL:
                 return open_high(c, "/dev/null", O_RDWR);
         case SPAWN_STDIO_FD:
-                return c->stdio[i];
+                return c->order.stdio[i].fd;
         case SPAWN_STDIO_PATH:
                 return open_path(c, i);
         case SPAWN_STDIO_FILE:
                 return open_file(c, i);
         case SPAWN_STDIO_SAME:
-                return c->stdio[1];
+                return c->order.stdio[1].fd;
         case SPAWN_STDIO_HAND_BACK:
                 return open_hand_back(c, i);
         }
@@ -258,14 +264,14 @@ static void child_stdio(struct spawn_child *c)
 
                 if (fd < 0)
                         child_fail(c, (enum spawn_step)(STEP_STDIN + (int)i), -fd);
-                c->stdio[i] = fd;
+                c->order.stdio[i].fd = fd;
         }
         for (int i = 0; i < 3; i++) {
-                if (dup2(c->stdio[i], i) < 0)
+                if (dup2(c->order.stdio[i].fd, i) < 0)
                         child_fail(c, STEP_FDS, errno);
         }
-        for (size_t i = 0; i < c->params->n_inherit; i++) {
-                if (dup2(c->inherit[i], c->params->inherit[i].target) < 0)
+        for (size_t i = 0; i < c->order.n_inherit; i++) {
+                if (dup2(c->order.inherit[i].fd, c->order.inherit[i].target) < 0)
                         child_fail(c, STEP_FDS, errno);
         }
 }
@@ -293,38 +299,37 @@ static void child_send_kept(const struct spawn_child *c)
                 fcntl(fds[i], F_SETFD, 0);
 }
 
-_Noreturn void spawn_child_main(struct spawn_child *c)
+_Noreturn void spawn_child_main(int status, char *const *argv, char *const *envp)
 {
-        static char *const no_environment[] = { NULL };
-        const struct spawn_params *p = c->params;
+        static struct spawn_child c = { .kept = { -1, -1, -1 } }; /* large */
+        struct spawn_order *o = &c.order;
         int r;
 
+        c.status = status;
+        if (recv(status, o, sizeof(*o), 0) != sizeof(*o))
+                _exit(EXIT_BEFORE_EXEC);
         child_signals();
-        close(c->parents);
-        r = lift(c, &c->status);
+        r = child_keep(&c);
         if (r < 0)
-                child_fail(c, STEP_FDS, -r);
-        r = child_keep(c);
-        if (r < 0)
-                child_fail(c, STEP_FDS, -r);
-        child_gate(c);
+                child_fail(&c, STEP_FDS, -r);
+        child_gate(&c);
 
-        if (p->new_session && setsid() < 0)
-                child_fail(c, STEP_SESSION, errno);
-        if (c->cgroup >= 0 && write(c->cgroup, "0", 1) != 1)
-                child_fail(c, STEP_CGROUP, errno);
-        if (c->netns >= 0 && setns(c->netns, CLONE_NEWNET) < 0)
-                child_fail(c, STEP_NETNS, errno);
-        child_stdio(c);
-        if (p->fsize_max) {
-                r = child_limit(p->fsize_max);
+        if (o->new_session && setsid() < 0)
+                child_fail(&c, STEP_SESSION, errno);
+        if (o->cgroup >= 0 && write(o->cgroup, "0", 1) != 1)
+                child_fail(&c, STEP_CGROUP, errno);
+        if (o->netns >= 0 && setns(o->netns, CLONE_NEWNET) < 0)
+                child_fail(&c, STEP_NETNS, errno);
+        child_stdio(&c);
+        if (o->fsize_max) {
+                r = child_limit(o->fsize_max);
                 if (r < 0)
-                        child_fail(c, STEP_LIMIT, -r);
+                        child_fail(&c, STEP_LIMIT, -r);
         }
-        if (chdir(p->cwd ? p->cwd : "/") < 0)
-                child_fail(c, STEP_CWD, errno);
+        if (chdir(o->cwd) < 0)
+                child_fail(&c, STEP_CWD, errno);
 
-        child_send_kept(c);
-        execve(p->path, p->argv, p->envp ? p->envp : no_environment);
-        child_fail(c, STEP_EXEC, errno);
+        child_send_kept(&c);
+        execve(o->path, argv, envp);
+        child_fail(&c, STEP_EXEC, errno);
 }

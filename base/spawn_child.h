@@ -2,15 +2,17 @@
 #pragma once
 
 /*
- * Between base/spawn.c (the parent) and base/spawn_child.c (what the child does until exec): private to the two.
+ * Between base/spawn.c (the parent) and base/spawn_child.c (sandboxd-helper, which becomes the command): private to the
+ * two.
  *
- * One socket pair (SOCK_SEQPACKET) is both the gate and the status: the child reads one byte before it does anything
- * (end of file: we are gone), and sends
+ * One socket pair (SOCK_SEQPACKET) is order, gate and status. The order is in it before the child begins. The child
+ * then reads one byte before it does anything that others could see (end of file: we are gone), and sends
  *   STATUS_FAILED  a step failed, with its errno; the child then calls _exit(127), or
  *   STATUS_EXEC    everything but exec is done, with the kept ends of the FIFOs; then exec closes the socket.
  * So: end of file after STATUS_EXEC alone means that exec was done; after nothing, that the child was killed before.
  */
 
+#include <limits.h>
 #include <stdint.h>
 #include "base/spawn.h"
 
@@ -40,18 +42,24 @@ struct spawn_status {
         int32_t errnum;
 };
 
-/* What the child works with. */
-struct spawn_child {
-        const struct spawn_params *params;
-        int status;
-        int parents; /* the parent's end of it: with it open, the gate would have no end of file */
-        int netns, cgroup;
-        int stdio[3]; /* SPAWN_STDIO_FD: ours, then the child's; else what it opened */
-        int inherit[SPAWN_INHERIT_MAX];
-        int kept[3];
-        char *file[3]; /* SPAWN_STDIO_FILE: a copy of the path, to be cut at each slash */
-        int floor;     /* above all targets */
+/* struct spawn_params without pointers. Descriptors have the same numbers on both sides. */
+struct spawn_order {
+        int netns, cgroup; /* -1: none */
+        int floor;         /* above all targets */
+        struct spawn_inherit inherit[SPAWN_INHERIT_MAX];
+        size_t n_inherit;
+        struct spawn_order_stdio {
+                enum spawn_stdio_kind kind;
+                int fd; /* SPAWN_STDIO_FD: ours, then the child's; else what it opened, -1 before */
+                bool chown;
+                uid_t uid;
+                gid_t gid;
+                char path[PATH_MAX];
+        } stdio[3];
+        bool new_session;
+        uint64_t fsize_max;
+        char cwd[PATH_MAX], path[PATH_MAX];
 };
 
-/* Never returns. Async-signal-safe: everything that it needs is in *c. */
-_Noreturn void spawn_child_main(struct spawn_child *c);
+/* The child, from its first moment: status is its end of the socket pair. Never returns. */
+_Noreturn void spawn_child_main(int status, char *const *argv, char *const *envp);

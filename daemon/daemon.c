@@ -192,8 +192,9 @@ static int set_up_base(struct daemon *d, struct error *err)
         watch_timer_init(&d->stop_timer, d->loop, stop_look);
         if (set_up_signals(d, err) < 0)
                 return -1;
-        if ((r = reaper_new(&d->reaper, d->loop)) < 0)
-                return error_set_errno(err, REASON_INTERNAL, r, "cannot become a subreaper");
+        if ((r = reaper_new(&d->reaper, d->loop, d->helper_path)) < 0)
+                return error_set_errno(err, REASON_INTERNAL, r, "cannot become a subreaper, or open %s",
+                                       d->helper_path);
         return 0;
 }
 

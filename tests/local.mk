@@ -281,7 +281,7 @@ tests_sim_sim_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=clock_monotonic_ns,--wrap=clock_realtime_ns \
 	-Wl,--wrap=container_event,--wrap=eventlog_append \
 	-Wl,--wrap=pidref_kill,--wrap=pidref_open,--wrap=pidref_open_checked \
-	-Wl,--wrap=reaper_claim,--wrap=watch_pid_start,--wrap=watch_pid_stop \
+	-Wl,--wrap=reaper_claim,--wrap=reaper_new,--wrap=watch_pid_start,--wrap=watch_pid_stop \
 	-Wl,--wrap=unlinkat \
 	-Wl,--wrap=record_dir_open,--wrap=record_remove,--wrap=record_save,--wrap=record_tombstone_save \
 	-Wl,--wrap=watch_timer_active,--wrap=watch_timer_arm,--wrap=watch_timer_stop

@@ -217,7 +217,8 @@ int metrics_v2(Shim__Any *any, const struct stats_result *stats, struct arena *a
         p.metrics.pids = &p.pids;
         fill_cpu(&p, stats);
         fill_memory(&p, stats);
-        if (fill_io(&p, stats, a) < 0 || fill_hugetlb(&p, stats, a) < 0 || metrics_rdma(&p.metrics.rdma, stats, a) < 0 ||
+        if (fill_io(&p, stats, a) < 0 || fill_hugetlb(&p, stats, a) < 0 ||
+            metrics_rdma(&p.metrics.rdma, stats, a) < 0 ||
             metrics_network(&p.metrics.network, &p.metrics.n_network, stats, a) < 0)
                 return -ENOMEM;
         return shim_any_pack(any, TYPE_METRICS_V2, &p.metrics.base);

@@ -5,6 +5,8 @@
  * sandboxd-helper and sandboxd-mount do for the daemon what may block: mounts, unmounts, removal of trees, reading of
  * clients' files, network namespaces. One call, one job; exit status 0, or 1 and one line on standard error. Every job
  * can be repeated: doing what is done already is success, so that a daemon that died in between just runs it again.
+ *
+ * sandboxd-helper is also what every other command begins as (base/spawn.h).
  */
 
 #include <stddef.h>

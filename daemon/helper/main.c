@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include "base/spawn_child.h"
 #include "daemon/helper/helper.h"
 
 static const struct {
@@ -35,6 +37,8 @@ int main(int argc, char **argv)
 {
         struct error err = ERROR_NULL;
 
+        if (argc > 3 && strcmp(argv[1], "spawn") == 0) /* the daemon's own affair: base/spawn.h */
+                spawn_child_main(atoi(argv[2]), argv + 3, environ);
         if (argc != 3)
                 return usage();
         for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {

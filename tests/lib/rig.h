@@ -25,7 +25,7 @@ static inline _unused_ void rig_init(struct rig *rig)
 
         *rig = (struct rig){ .signals = WATCH_SIGNALS_NULL };
         assert_int_equal(loop_new(&rig->loop), 0);
-        assert_int_equal(reaper_new(&rig->reaper, rig->loop), 0);
+        assert_int_equal(reaper_new(&rig->reaper, rig->loop, unit_helper()), 0);
         sigemptyset(&set);
         sigaddset(&set, SIGCHLD);
         assert_int_equal(watch_signals_start(&rig->signals, rig->loop, &set, rig_on_signal), 0);

@@ -35,6 +35,8 @@ int __wrap_pidref_open(struct pidref *ret, pid_t pid);
 int __wrap_pidref_open_checked(struct pidref *ret, pid_t pid, uint64_t start_time);
 int __wrap_pidref_kill(const struct pidref *p, int signal);
 int __wrap_access(const char *path, int mode);
+int __real_reaper_new(struct reaper **ret, struct loop *loop, const char *helper);
+int __wrap_reaper_new(struct reaper **ret, struct loop *loop, const char *helper);
 
 /* --- time --- */
 
@@ -331,4 +333,10 @@ int __wrap_pidref_kill(const struct pidref *p, int signal)
 int __wrap_access(const char *path, int mode)
 {
         return 0;
+}
+
+/* No process is ever made. */
+int __wrap_reaper_new(struct reaper **ret, struct loop *loop, const char *helper)
+{
+        return __real_reaper_new(ret, loop, NULL);
 }

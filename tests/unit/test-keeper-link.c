@@ -84,7 +84,7 @@ static int setup(void **state)
         set_number(KEEPER_FD_ENV, pair[1]);
         setenv("NOTIFY_SOCKET", r->path, 1);
         assert_int_equal(loop_new(&r->loop), 0);
-        assert_int_equal(reaper_new(&r->reaper, r->loop), 0);
+        assert_int_equal(reaper_new(&r->reaper, r->loop, NULL), 0);
         assert_int_equal(keeper_link_new(&r->link, r->loop, r->reaper, &ops, r, NULL), 0);
         *state = r;
         return 0;
@@ -274,7 +274,7 @@ static void test_alone(void **state)
         struct rig r = { 0 };
 
         assert_int_equal(loop_new(&r.loop), 0);
-        assert_int_equal(reaper_new(&r.reaper, r.loop), 0);
+        assert_int_equal(reaper_new(&r.reaper, r.loop, NULL), 0);
         assert_int_equal(keeper_link_new(&r.link, r.loop, r.reaper, &ops, &r, NULL), 0);
         assert_int_equal(r.n_backlog_ends, 0);
         loop_run_once(r.loop, false);

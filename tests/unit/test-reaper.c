@@ -37,7 +37,7 @@ static int setup(void **state)
         struct fixture *f = calloc(1, sizeof(*f));
 
         f->signals = (struct watch_signals)WATCH_SIGNALS_NULL;
-        if (loop_new(&f->loop) < 0 || reaper_new(&f->reaper, f->loop) < 0)
+        if (loop_new(&f->loop) < 0 || reaper_new(&f->reaper, f->loop, NULL) < 0)
                 return -1;
         *state = f;
         return 0;

@@ -28,6 +28,14 @@
                 skip();                                                                                                \
         } while (0)
 
+static inline _unused_ const char *unit_helper(void)
+{
+        static char path[4096];
+
+        snprintf(path, sizeof(path), "%s/sandboxd-helper", getenv("top_builddir") ? getenv("top_builddir") : ".");
+        return path;
+}
+
 #define UNIT_DEADLINE_NS (60 * NSEC_PER_SEC)
 
 static inline _unused_ void unit_late(struct watch_timer *w)
