@@ -263,6 +263,35 @@ void watch_priority_stop(struct watch_priority *w)
         w->epoll = fd_close(w->epoll);
 }
 
+/* --- turns --- */
+
+static void on_turn(struct watch_fd *watch, unsigned events)
+{
+        struct watch_turn *w = container_of(watch, struct watch_turn, watch);
+
+        w->fn(w);
+}
+
+int watch_turn_start(struct watch_turn *w, struct loop *loop, watch_turn_fn fn)
+{
+        watch_turn_stop(w);
+        w->fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (w->fd < 0)
+                return -errno;
+        w->fn = fn;
+        watch_fd_init(&w->watch, loop, on_turn);
+        watch_fd_set(&w->watch, w->fd, LOOP_READ);
+        return 0;
+}
+
+void watch_turn_stop(struct watch_turn *w)
+{
+        if (w->fd < 0)
+                return;
+        watch_fd_stop(&w->watch);
+        w->fd = fd_close(w->fd);
+}
+
 /* --- timers --- */
 
 static void on_timer(struct ev_loop *ev, struct ev_timer *timer, int events)

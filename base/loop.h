@@ -84,6 +84,19 @@ struct watch_priority {
 int watch_priority_start(struct watch_priority *w, struct loop *loop, int fd, watch_priority_fn fn); /* 0 or -errno */
 void watch_priority_stop(struct watch_priority *w); /* before the descriptor is closed */
 
+/* --- turns: called once in each round, which then does not wait: for work that is done in slices. (A timer of 0 ns
+ * makes the loop sleep for a millisecond.) --- */
+struct watch_turn;
+typedef void (*watch_turn_fn)(struct watch_turn *w);
+struct watch_turn {
+        struct watch_fd watch;
+        int fd; /* always ready */
+        watch_turn_fn fn;
+};
+#define WATCH_TURN_NULL ((struct watch_turn){ .fd = -1 })
+int watch_turn_start(struct watch_turn *w, struct loop *loop, watch_turn_fn fn); /* 0 or -errno */
+void watch_turn_stop(struct watch_turn *w);
+
 /* --- timers: monotonic, one shot --- */
 struct watch_timer;
 typedef void (*watch_timer_fn)(struct watch_timer *w);

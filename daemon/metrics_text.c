@@ -25,7 +25,7 @@ struct metrics_text {
         struct stats_pass *pass;
         const struct stats_all_result *stats; /* once the pass has ended */
         struct info_result info;
-        struct watch_timer timer;
+        struct watch_turn turn;
         unsigned step;
         struct buf text;
 };
@@ -34,7 +34,7 @@ static struct metrics_text *metrics_text_free(struct metrics_text *t)
 {
         if (!t)
                 return NULL;
-        watch_timer_stop(&t->timer);
+        watch_turn_stop(&t->turn);
         stats_pass_free(t->pass);
         arena_free(t->arena);
         buf_deinit(&t->text);
@@ -51,9 +51,9 @@ static void finish(struct metrics_text *t, struct buf *text)
         d->metrics_text = metrics_text_free(t);
 }
 
-static void on_slice(struct watch_timer *w)
+static void on_slice(struct watch_turn *w)
 {
-        struct metrics_text *t = container_of(w, struct metrics_text, timer);
+        struct metrics_text *t = container_of(w, struct metrics_text, turn);
         uint64_t begin = clock_monotonic_ns();
 
         while (clock_monotonic_ns() - begin < SLICE_NS) {
@@ -62,7 +62,6 @@ static void on_slice(struct watch_timer *w)
                 finish(t, &t->text);
                 return;
         }
-        watch_timer_arm(w, 0);
 }
 
 static void on_pass(void *data, const struct stats_all_result *result)
@@ -75,7 +74,8 @@ static void on_pass(void *data, const struct stats_all_result *result)
         }
         t->stats = result;
         daemon_describe(t->daemon, t->arena, &t->info);
-        watch_timer_arm(&t->timer, 0);
+        if (watch_turn_start(&t->turn, t->daemon->loop, on_slice) < 0)
+                finish(t, NULL);
 }
 
 static void gather(void *data, struct metrics *m)
@@ -90,7 +90,7 @@ static void gather(void *data, struct metrics *m)
         t->daemon = d;
         t->params = (struct stats_all_params){ .owner = "", .ns = "", .all_owners = true, .brief = true, .after = "" };
         t->arena = arena_new();
-        watch_timer_init(&t->timer, d->loop, on_slice);
+        t->turn = WATCH_TURN_NULL;
         d->metrics_text = t;
         if (t->arena)
                 t->pass = stats_pass_new(d, &t->params, 0, t->arena, on_pass, t, NULL);

@@ -30,7 +30,7 @@ struct stats_pass {
         size_t max_bytes;
         stats_pass_fn fn;
         void *data;
-        struct watch_timer timer;
+        struct watch_turn turn;
         struct target *keys;
         size_t n, at;
         struct buf encoded; /* the last one, to know how large it is */
@@ -42,7 +42,7 @@ struct stats_pass *stats_pass_free(struct stats_pass *p)
 {
         if (!p)
                 return NULL;
-        watch_timer_stop(&p->timer);
+        watch_turn_stop(&p->turn);
         buf_deinit(&p->encoded);
         free(p);
         return NULL;
@@ -105,9 +105,9 @@ static bool page_is_full(const struct stats_pass *p)
                (p->params->max && p->result.containers.n >= p->params->max);
 }
 
-static void on_slice(struct watch_timer *timer)
+static void on_slice(struct watch_turn *turn)
 {
-        struct stats_pass *p = container_of(timer, struct stats_pass, timer);
+        struct stats_pass *p = container_of(turn, struct stats_pass, turn);
         uint64_t begin = clock_monotonic_ns(), now = begin;
         bool failed = false;
 
@@ -116,10 +116,9 @@ static void on_slice(struct watch_timer *timer)
                 now = clock_monotonic_ns();
         }
         p->result.took_ns += now - begin;
-        if (p->at < p->n && !page_is_full(p) && !failed) {
-                watch_timer_arm(&p->timer, 0);
+        if (p->at < p->n && !page_is_full(p) && !failed)
                 return;
-        }
+        watch_turn_stop(&p->turn);
         if (p->at < p->n && !failed) {
                 const struct target *last = &p->keys[p->at - 1];
 
@@ -181,6 +180,7 @@ struct stats_pass *stats_pass_new(struct daemon *d, const struct stats_all_param
                                   struct arena *a, stats_pass_fn fn, void *data, struct error *err)
 {
         _cleanup_(stats_pass_freep) struct stats_pass *p = calloc(1, sizeof(*p));
+        int r;
 
         if (!p) {
                 error_set(err, REASON_NO_RESOURCES, "no memory for the statistics");
@@ -192,10 +192,14 @@ struct stats_pass *stats_pass_new(struct daemon *d, const struct stats_all_param
         p->max_bytes = max_bytes;
         p->fn = fn;
         p->data = data;
-        watch_timer_init(&p->timer, d->loop, on_slice);
+        p->turn = WATCH_TURN_NULL;
         if (collect_keys(p, err) < 0)
                 return NULL;
-        watch_timer_arm(&p->timer, 0);
+        r = watch_turn_start(&p->turn, d->loop, on_slice);
+        if (r < 0) {
+                error_set_errno(err, reason_of_errno(r), r, "cannot begin to read the statistics");
+                return NULL;
+        }
         return TAKE(p);
 }
 

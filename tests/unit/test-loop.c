@@ -249,6 +249,46 @@ static void test_priority(void **state)
         assert_int_equal(w.epoll, -1);
 }
 
+/* --- turns --- */
+
+static unsigned turns;
+static void on_turn(struct watch_turn *w)
+{
+        if (++turns == 100)
+                watch_turn_stop(w);
+}
+
+/* Once in a round, others in between, and the loop does not sleep. */
+static void test_turn(void **state)
+{
+        struct loop *loop = *state;
+        struct watch_turn turn = WATCH_TURN_NULL;
+        struct watch_fd w;
+        uint64_t rounds;
+        int fds[2];
+
+        turns = 0;
+        make_pipe(fds);
+        watch_fd_init(&w, loop, on_events);
+        watch_fd_set(&w, fds[0], LOOP_READ);
+        watch_turn_stop(&turn); /* never started: fine */
+        assert_int_equal(watch_turn_start(&turn, loop, on_turn), 0);
+        rounds = loop_stats(loop)->rounds;
+        loop_run_once(loop, true);
+        assert_int_equal(turns, 1);
+        assert_int_equal(write(fds[1], "x", 1), 1);
+        loop_run_once(loop, true);
+        assert_int_equal(turns, 2);
+        assert_string_equal(trace, "e");
+        watch_fd_stop(&w);
+        while (turn.fd >= 0)
+                loop_run_once(loop, true);
+        assert_int_equal(turns, 100);
+        assert_in_range(loop_stats(loop)->rounds - rounds, 99, 101);
+        fd_close(fds[0]);
+        fd_close(fds[1]);
+}
+
 static void test_timer(void **state)
 {
         struct loop *loop = *state;
@@ -558,6 +598,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_fd_free_in_callback, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_fd_drop, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_priority, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_turn, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_timer, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_deferred, setup, teardown),
