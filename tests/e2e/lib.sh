@@ -548,8 +548,9 @@ for_each_runtime() { # CASE...
         tap_prefix=
 }
 
-# Cases for one runtime, or for none in particular.
+# Cases for one runtime, which is left out where others are wanted, or for none in particular (fake).
 for_runtime() { # RUNTIME CASE...
+        [[ $1 != @(runc|crun|runsc) || " $RUNTIMES " = *" $1 "* ]] || return 0
         local RUNTIMES=$1
 
         shift

@@ -9,11 +9,12 @@
 #   vm_run
 #
 #   VM_KEEP=1     leaves the archive and what the machine has printed
+#   VM_RUNTIMES   with VM_ALL, default: runc crun. With runsc, of which each system call is traced and emulated, it takes hours
 # The root filesystem is an archive of this host's packages and this tree's programs, unpacked by the kernel into memory; the
 # machine is emulated (a machine in which this one runs rarely lends its processor to another), so that it is some ten times
 # slower than the host.
 
-: "${top_srcdir:=.}" "${top_builddir:=.}"
+: "${top_srcdir:=.}" "${top_builddir:=.}" "${VM_RUNTIMES:=runc crun}"
 . "$top_srcdir/tests/tap.sh"
 
 top_srcdir=$(realpath "$top_srcdir") top_builddir=$(realpath "$top_builddir")
@@ -101,7 +102,7 @@ vm_new() { # v1 or v2
         vm_program busybox bash runc crun gojq mawk gawk grep sed find diff flock mountpoint ip stty strace \
                 cat chmod cp cut date dd env head id ln ls mkdir mkfifo mktemp mv nproc od paste readlink realpath rm rmdir seq sleep \
                 sort stat tac tail tee timeout touch tr truncate uniq wc yes
-        [ -z "${VM_ALL-}" ] || vm_program runsc
+        [[ $VM_RUNTIMES != *runsc* ]] || vm_program runsc
         vm_rootfs
         vm_busybox
         vm_built sandboxd sandboxd-helper sandboxd-mount sandboxd-keeper sandboxctl tests/e2e/rpc tests/fake/fake-runtime
