@@ -516,6 +516,14 @@ def execs():
         b.refused("Delete", {2: "bad"})
         refusal(b.refused("State", {2: "bad"}), NOT_FOUND, "", "Delete of it works")
         refusal(b.refused("Start", {2: "nobody"}), NOT_FOUND, "", "Start of an exec that does not exist")
+        out, reader = b.reader("kept.out")
+        b.exec("kept", ["sh", "-c", "sleep 1000 & echo $!; exit 5"], stdout=out)
+        b.start("kept")
+        equal(b.wait("kept", 10), 5, "the exit of an exec is told while a child has its output open")
+        reader.attached()
+        ok(eventually(lambda: reader.data.endswith(b"\n")), "what it wrote is there")
+        equal(b.delete("kept", 10), 5, "Delete of it does not wait for the child")
+        ok(len(b.call("Pids").get(1, [])) == 2 and b.state() == "running", "which lives on, as init does")
         b.exec("long", IDLE)
         pid = b.start("long")
         b.exec("late", ["true"])
@@ -533,9 +541,9 @@ def execs():
         b.delete()
         b.events.wait_for(b.id, "delete")
         ends = [text(f, 2) for t, _, f in b.events.got if t == "/tasks/exit"]
-        equal(ends, ["long", b.id], "init's exit is the last one")
+        equal(ends, ["kept", "long", b.id], "init's exit is the last one")
         topics = b.events.topics(b.id)
-        equal([t for t in topics if t.startswith("exec")].count("exec-started"), 1, "one exec was started")
+        equal([t for t in topics if t.startswith("exec")].count("exec-started"), 2, "two execs were started")
         equal(topics[0:2] + topics[-1:], ["create", "start", "delete"], "and the order is right")
 
 
