@@ -114,7 +114,7 @@ pod_killed() {
 storm() {
         local n=${OOM_STORM:-10} found
 
-        seq "$n" | xargs -P 4 -I '{}' timeout 60 "$CTL" --socket "$SOCKET" -n "$NS" run --runtime "$RUNTIME" --rm -m 16m --rootfs "$ROOTFS" \
+        seq "$n" | xargs -P 4 -I '{}' timeout 300 "$CTL" --socket "$SOCKET" -n "$NS" run --runtime "$RUNTIME" --rm -m 16m --rootfs "$ROOTFS" \
                 "$ID-{}" -- dd if=/dev/zero of=/dev/null bs=64M count=1 >"$T/out/$ID" 2>&1
         found=$(sbx events --since $((MARK + 1)) --format json | jq -r 'select(.id // "" | startswith("'"$ID"'-")) | "\(.id) \(.kind)"' |
                 awk '{ kinds[$1] = kinds[$1] " " $2 } END { for (id in kinds) print kinds[id] }' | sort | uniq -c | xargs)

@@ -78,10 +78,14 @@ served() {
         scrape /metrics >"$T/scraped"
         is "$(sed -n '1{s/\r//;p}' "$T/scraped")" "HTTP/1.1 200 OK" "GET /metrics"
         is "$(grep '^# ' "$T/scraped")" "$(grep '^# ' "$T/metrics")" "has the families that sandboxctl metrics has"
-        is "$(grep -o '^[^ #]*{.*}' "$T/scraped" | grep "$ID")" "$(grep -o '^[^ #]*{.*}' "$T/metrics" | grep "$ID")" "and the samples of a container"
+        is "$(samples "$T/scraped")" "$(samples "$T/metrics")" "and the samples of a container"
         like "$(grep "^sandboxd_container_daemon_fds{.*\"$ID\"" "$T/scraped")" '*} [1-9]*' "and what the daemon spends on it"
         is "$(scrape / | sed -n '1{s/\r//;p}')" "HTTP/1.1 404 Not Found" "and nothing else is served"
         kill_and_remove
+}
+
+samples() { # FILE: their names and labels; a device is there once it was used
+        grep -o '^[^ #]*{.*}' "$1" | grep "$ID" | grep -v '^sandboxd_container_block'
 }
 
 scrape() { # PATH

@@ -271,17 +271,14 @@ static void test_tcp(void **state)
         f->options.listen = "127.0.0.1:0";
 }
 
-/* A request that comes byte by byte is as good as any; one that does not come to its end costs its connection. */
-static void test_half(void **state)
+/* A request that comes byte by byte is as good as any. */
+static void test_slow(void **state)
 {
         struct fixture *f = *state;
-        struct client slow, half;
+        struct client slow;
         size_t length;
 
-        f->options.request_ns = 300 * NSEC_PER_MSEC;
         serve(f);
-        client_open(f, &half);
-        client_say(&half, "GET /metrics HTTP/1.1\r\nHost:");
         client_open(f, &slow);
         for (const char *p = GET; *p; p++) {
                 assert_int_equal(send(slow.fd, p, 1, MSG_NOSIGNAL), 1);
@@ -289,32 +286,62 @@ static void test_half(void **state)
         }
         unit_run_until(f->loop, slow.over);
         assert_int_equal(client_status(&slow, &length), 200);
+        client_close(&slow);
+}
+
+/* One that does not come to its end costs its connection. */
+static void test_half(void **state)
+{
+        struct fixture *f = *state;
+        struct client half;
+
+        f->options.request_ns = 100 * NSEC_PER_MSEC;
+        serve(f);
+        client_open(f, &half);
+        client_say(&half, "GET /metrics HTTP/1.1\r\nHost:");
         unit_run_until(f->loop, half.over);
         assert_int_equal(buf_len(&half.got), 0);
         client_close(&half);
-        client_close(&slow);
         unit_run_until(f->loop, metrics_n_connections(f->m) == 0);
 }
 
-/* Who does not read keeps nobody else waiting, and is closed when its time is over. */
+static void open_deaf(struct fixture *f, struct client *deaf)
+{
+        f->size = 8 << 20;
+        client_open(f, deaf);
+        watch_fd_stop(&deaf->watch);
+        client_say(deaf, GET);
+        unit_run_until(f->loop, f->gathers);
+}
+
+/* Who does not read keeps nobody else waiting, and the loop does not spin. */
 static void test_does_not_read(void **state)
 {
         struct fixture *f = *state;
         struct client deaf;
         uint64_t rounds;
 
-        f->size = 8 << 20;
-        f->options.answer_ns = 2 * NSEC_PER_SEC;
         serve(f);
         rounds = loop_stats(f->loop)->rounds;
-        client_open(f, &deaf);
-        watch_fd_stop(&deaf.watch);
-        client_say(&deaf, GET);
-        unit_run_until(f->loop, f->gathers);
-        f->size = 1000;
+        open_deaf(f, &deaf);
         unit_run_for(f->loop, 50 * NSEC_PER_MSEC);
+        f->size = 1000;
         ask(f, GET, 200, 1000);
-        assert_true(loop_stats(f->loop)->rounds - rounds < 1000); /* it did not spin */
+        assert_true(loop_stats(f->loop)->rounds - rounds < 1000);
+        assert_true(metrics_n_connections(f->m) >= 1);
+        client_close(&deaf);
+        unit_run_until(f->loop, metrics_n_connections(f->m) == 0);
+}
+
+/* And is closed when its time is over. */
+static void test_late(void **state)
+{
+        struct fixture *f = *state;
+        struct client deaf;
+
+        f->options.answer_ns = 200 * NSEC_PER_MSEC;
+        serve(f);
+        open_deaf(f, &deaf);
         unit_run_until(f->loop, metrics_n_connections(f->m) == 0);
         client_close(&deaf);
 }
@@ -399,8 +426,10 @@ int main(void)
                 cmocka_unit_test(test_addresses),
                 cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_tcp, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_slow, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_half, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_does_not_read, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_late, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_many, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_share, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_leave, setup, teardown),
