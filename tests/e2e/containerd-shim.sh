@@ -42,6 +42,8 @@ for RUNTIME in ${RUNTIMES/runsc/}; do
         stays "$RUNTIME" | note
 done
 RUNTIME=runc
+rm -rf "$T/runc"
+contract runc hostile_peers deaf_containerd deaf_readers
 for group in pod container; do
         stop
         rm -rf "$T/runc"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contract of a shim, case by case, against containerd-shim-sandboxd-v1 and the sandboxd that SANDBOXD_SOCKET names.
 usage: shim_cases.py DIRECTORY NAMESPACE RUNTIME [CASE...]; ROOTFS is a root filesystem with busybox. Prints `ok NAME`, `not ok NAME`."""
-import json, os, signal, socket, struct, subprocess, sys, threading, time, traceback, zlib
+import contextlib, json, os, resource, signal, socket, struct, subprocess, sys, threading, time, traceback, zlib
 from pathlib import Path
 from shim_client import *
 
@@ -675,6 +675,171 @@ def wire():
         equal(read_frame(sock)[0], 9, "and the connection lives on")
         sock.close()
         b.call("Shutdown")
+
+
+def n_fds(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def dial(b):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(b.front.removeprefix("unix://"))
+    return sock
+
+
+@chosen_only
+def hostile_peers():
+    """Of the front: each does its worst while a container of somebody else has its life."""
+    def goes_on(name):
+        began = time.monotonic()
+        b.exec("x", ["sh", "-c", "exit 3"])
+        b.start("x")
+        equal((b.wait("x"), b.delete("x"), b.state()), (3, 3, "running"), f"{name}: the others go on")
+        print(f"# {time.monotonic() - began:.2f} s", flush=True)
+
+    with bundle("host", IDLE, events=EVENTS.path) as b:
+        b.start_shim().create()
+        b.start()
+        front = b.shim_pid()
+        idle = n_fds(front)
+        body = encode({1: b.task, 2: "State", 3: encode({1: b.id}), 5: [{1: "containerd-namespace-ttrpc", 2: NS}]})
+        whole = struct.pack(">IIBB", len(body), 1, 1, 0) + body
+
+        peers = [dial(b) for _ in range(100)]
+        for i, peer in enumerate(peers):
+            peer.sendall(whole[:i % len(whole)])
+        goes_on("a hundred that stop within a frame")
+        for i, peer in enumerate(peers):
+            peer.sendall(whole[i % len(whole):])
+        equal({read_frame(peer)[0] for peer in peers}, {1}, "and are answered when they send the rest")
+        for peer in peers:
+            peer.close()
+        ok(eventually(lambda: n_fds(front) == idle), "nothing of them stays")
+
+        deaf = dial(b)
+        deaf.settimeout(1)
+        stream = 0
+        with contextlib.suppress(TimeoutError):
+            while True:  # until nobody takes more
+                deaf.sendall(struct.pack(">IIBB", len(body), stream * 2 + 1, 1, 0) + body)
+                stream += 1
+        ok(stream > 100, "one asks and asks, and never reads")
+        goes_on("one that does not read")
+        deaf.close()
+        ok(eventually(lambda: n_fds(front) == idle), "nothing of it stays")
+
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        peers = [dial(b) for _ in range(2000)]
+        goes_on("two thousand connections")
+        for peer in peers:
+            peer.close()
+        ok(eventually(lambda: n_fds(front) == idle, 60), "nothing of them stays")
+
+        limits = resource.prlimit(front, resource.RLIMIT_NOFILE)
+        resource.prlimit(front, resource.RLIMIT_NOFILE, (idle + 20, limits[1]))
+        peers = [dial(b) for _ in range(60)]
+        for peer in peers:
+            peer.sendall(whole)
+        eventually(lambda: n_fds(front) >= idle + 19)
+        goes_on("a front without descriptors")
+        for peer in peers[:20]:
+            equal(read_frame(peer)[0], 1, "who was first is answered") if peer is peers[0] else read_frame(peer)
+            peer.close()
+        for peer in peers[20:]:
+            peer.settimeout(30)
+            last = read_frame(peer)[0]
+            peer.close()
+        equal(last, 1, "and the others as soon as there is room")
+        resource.prlimit(front, resource.RLIMIT_NOFILE, limits)
+        ok(eventually(lambda: n_fds(front) == idle), "nothing of them stays")
+        equal(b.shim_pid(), front, "it is the same front all the time")
+        remove(b)
+
+
+@chosen_only
+def deaf_containerd():
+    """One that takes connections for its events, and answers none; the other is told of everything."""
+    path = TOP + "/silent.sock"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(8)
+    with bundle("deaf", IDLE, events=path) as a, bundle("ears", IDLE, events=EVENTS.path) as b:
+        for one in (a, b):
+            one.start_shim().create()
+            one.start()
+        taken = listener.accept()[0]
+        stream, kind, data = read_frame(taken)
+        ok(kind == 1, "the first event is sent")
+        for i in range(8):
+            for one in (a, b):
+                one.exec(f"e{i}", ["true"])
+                one.start(f"e{i}")
+                one.wait(f"e{i}")
+                one.delete(f"e{i}")
+        remove(a)
+        remove(b)
+        ok(EVENTS.wait_for(b.id, "delete"), "the other is told everything meanwhile")
+        taken.settimeout(0.2)
+        try:
+            got = taken.recv(1)
+        except TimeoutError:
+            got = None
+        equal(got, None, "nothing more is sent before an answer")
+        listener.close()
+        taken.close()
+        os.unlink(path)
+        later = Events(path)
+        ok(later.wait_for(a.id, "delete", timeout=60), "the next one at that address is told everything")
+        execs = ["exec-added", "exec-started", "exit"] * 8
+        equal(later.topics(a.id), ["create", "start"] + execs + ["exit", "delete"], "once, and in order")
+        later.close()
+
+
+@chosen_only
+def deaf_readers():
+    """Clients of sandboxd's own socket that ask for the events and never read them."""
+    daemon = json.loads(subprocess.run(["sandboxctl", "--socket", os.environ["SANDBOXD_SOCKET"], "info", "--format", "json"],
+                                       capture_output=True, check=True).stdout)["pid"]
+
+    def request(number):  # SP over IPC; [0, number, "events.read", {"since": 1, "max": 1000}]
+        text = b"\x94\x00\xcd" + struct.pack(">H", number) + b"\xabevents.read\x82\xa5since\x01\xa3max\xcd\x03\xe8"
+        body = struct.pack(">I", 0x80000000 + number) + text
+        return b"\x01" + struct.pack(">Q", len(body)) + body
+
+    def resident():
+        return int(Path(f"/proc/{daemon}/statm").read_text().split()[1]) * 4096
+
+    with bundle("seen", IDLE, events=EVENTS.path) as b:
+        b.start_shim().create()
+        b.start()
+        idle, before = n_fds(daemon), resident()
+        readers = []
+        for _ in range(20):
+            reader = socket.socket(socket.AF_UNIX)
+            reader.connect(os.environ["SANDBOXD_SOCKET"])
+            reader.sendall(b"\0SP\0\0\x30\0\0")
+            reader.setblocking(False)
+            for number in range(30):
+                try:
+                    reader.send(request(number))
+                except BlockingIOError:
+                    break
+            readers.append(reader)
+        for i in range(5):
+            b.exec(f"e{i}", ["true"])
+            b.start(f"e{i}")
+            b.wait(f"e{i}")
+            b.delete(f"e{i}")
+        equal(b.state(), "running", "a container lives beside twenty of them")
+        grown = resident() - before
+        print(f"# sandboxd has grown by {grown >> 10} KiB", flush=True)
+        ok(grown < 200 << 20, "sandboxd holds what it has answered, within its quota")
+        for reader in readers:
+            reader.close()
+        ok(eventually(lambda: n_fds(daemon) == idle), "nothing of them stays")
+        remove(b)
+        ok(EVENTS.wait_for(b.id, "delete"), "the events are with containerd")
 
 
 def main():
