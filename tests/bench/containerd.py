@@ -4,7 +4,7 @@
 has a containerd of its own in a memory cgroup of its own, together with its shims (ours: keeper, sandboxd and fronts), so
 that what they are charged for can be told apart. Times are ctr's, its own start included: "ctr alone" says how much that is.
 usage: containerd.py IMAGE-ARCHIVE IMAGE ROUNDS [FLEET...]; BENCH_RUNTIME is runc or crun."""
-import os, shutil, statistics, subprocess, sys, tempfile, threading, time
+import contextlib, os, shutil, statistics, subprocess, sys, tempfile, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Side:
     def __init__(self, name, runtime, options, top, env):
         self.name, self.dir, self.env, self.exits, self.changed = name, f"{top}/{name}", env, {}, threading.Condition()
         self.options = ["--snapshotter", "native", "--runtime", runtime, *options]
+        self.shim = "containerd-shim-" + "-".join(runtime.split(".")[-2:])
         self.cgroup = f"/sys/fs/cgroup/{'memory/' if V1 else ''}{NS}-{name}"
         self.processes = []
         os.mkdir(self.dir)
@@ -133,8 +134,9 @@ def storm(side, n=100):
 def row(what, ours, theirs, unit):
     def show(values):
         values = values if isinstance(values, list) else [values]
-        text = f"{statistics.median(values):.1f}"
-        return text + (f" ({min(values):.1f})" if len(values) > 1 else "") + unit
+        digits = 2 if statistics.median(values) < 10 else 1
+        text = f"{statistics.median(values):.{digits}f}"
+        return text + (f" ({min(values):.{digits}f})" if len(values) > 1 else "") + unit
     a, b = (statistics.median(v) if isinstance(v, list) else v for v in (ours, theirs))
     print(f"| {what} | {show(ours)} | {show(theirs)} | {a / b if b else 0:.2f} |", flush=True)
 
@@ -145,6 +147,47 @@ def compare(what, function, sides, rounds=ROUNDS):
         for side in sides if i % 2 else sides[::-1]:
             samples[side.name].append(function(side, i))
     row(what, samples["sandboxd"], samples["go"], " ms")
+
+
+def stub(side, action, number):
+    """What containerd executes for each container, as it does it: CPU time in ms, that of the programs it waits for included."""
+    bundle = f"{side.dir}/bundle/{number}"
+    env = {**side.env, "TTRPC_ADDRESS": side.dir + "/s.ttrpc", "GOMAXPROCS": "2"}
+    words = [side.shim, "-namespace", NS + side.name, "-address", side.dir + "/s", "-publish-binary", shutil.which("containerd"),
+             "-id", str(number), *(["-bundle", bundle] if action == "delete" else []), action]
+    if action == "start":
+        os.makedirs(bundle)
+        Path(bundle + "/config.json").write_text("{}")
+        Path(bundle + "/runtime").write_text(RUNTIME)  # of the Go shim
+    out = os.open(bundle + "/out", os.O_CREAT | os.O_RDWR | os.O_TRUNC)
+    here = os.getcwd()
+    os.chdir(bundle)
+    pid = os.posix_spawnp(words[0], words, env, file_actions=[(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                                                              (os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, out, 2)])
+    os.chdir(here)
+    status, usage = os.wait4(pid, 0)[1:]
+    os.close(out)
+    if status:
+        sys.exit(f"{side.name}: {action}: {read(bundle + '/out')}")
+    if action == "start" and side.name == "go":
+        end_go_shim(bundle, str(number))
+    return (usage.ru_utime + usage.ru_stime) * 1000
+
+
+def end_go_shim(bundle, number):
+    """The process that its start leaves."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        if number in read(f"/proc/{pid}/cmdline").split("\0"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{pid}/cwd") == bundle:
+                    os.kill(int(pid), 9)
+    Path(read(bundle + "/address").removeprefix("unix://")).unlink(missing_ok=True)
+
+
+def stubs(sides, rounds=200):
+    """They are made known to the daemon of their side, and no container is made."""
+    for action in ("start", "delete"):
+        compare(f"CPU of the shim's {action}", lambda s, i, a=action: stub(s, a, i), sides, rounds)
 
 
 def fleet(n, sides):
@@ -183,6 +226,7 @@ def main():
         compare("ctr task kill until the exit event", lambda s, i: kill(s), sides)
         compare("ctr task metrics", lambda s, i: timed(s.ctr, "task", "metrics", "idle"), sides)
         compare("100 containers run and removed, 4 at a time", lambda s, i: timed(storm, s), sides, 3)
+        stubs(sides)
         for n in FLEETS:
             fleet(n, sides)
         for side in sides:
