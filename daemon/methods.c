@@ -171,12 +171,13 @@ HANDLE_FOR_TABLE(stats, target)
 static void handle_delete(struct daemon *d, struct request *req)
 {
         const struct delete_params *x = req->params;
-        struct container *c = find(d, &req, x->owner, x->ns, x->id);
+        struct container *c;
 
+        if (!x->exec_id[0] && !container_find(d, x->owner, x->ns, x->id)) /* containerd's last word about it */
+                owners_left(d->owners, x->owner, x->ns, x->id);
+        c = find(d, &req, x->owner, x->ns, x->id);
         if (c)
                 container_request(c, req);
-        else if (!x->exec_id[0]) /* containerd's last word about a container */
-                owners_left(d->owners, x->owner, x->ns, x->id);
 }
 
 static void handle_exec(struct daemon *d, struct request *req)

@@ -81,7 +81,7 @@ static json_t *load_with_reals(const char *text, size_t len, json_error_t *e)
 
 json_t *spec_load(const char *text, size_t len, enum reason reason, const char *what, struct error *err)
 {
-        const char *nul = memchr(text, '\0', len);
+        const char *nul = len ? memchr(text, '\0', len) : NULL;
         json_error_t e;
         json_t *value;
 
