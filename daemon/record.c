@@ -26,7 +26,6 @@
 #include "proto/desc.h"
 
 #define META     "meta.json"
-#define META_TMP ".meta.json.tmp" /* of base/atomicfile.c: all that a daemon killed before its first save may leave */
 #define NO_OWNER "_"              /* not an id, so no owner has this directory's name */
 
 #define KIND_msg_create_params   .kind = FIELD_MSG, .message = &desc_create_params
@@ -79,7 +78,8 @@ static int append_name(char ***names, size_t *n, size_t *room, const char *name)
         return 0;
 }
 
-int record_names(int dirfd, char ***ret, size_t *ret_n)
+/* hidden: also those that begin with a dot. */
+static int names_of(int dirfd, bool hidden, char ***ret, size_t *ret_n)
 {
         char **names = NULL;
         size_t n = 0, room = 0;
@@ -97,7 +97,7 @@ int record_names(int dirfd, char ***ret, size_t *ret_n)
         }
         errno = 0;
         for (struct dirent *e = readdir(dir); e && r == 0; e = readdir(dir)) {
-                if (e->d_name[0] != '.')
+                if (e->d_name[0] != '.' || (hidden && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0))
                         r = append_name(&names, &n, &room, e->d_name);
                 errno = 0;
         }
@@ -111,6 +111,11 @@ int record_names(int dirfd, char ***ret, size_t *ret_n)
         *ret = names;
         *ret_n = n;
         return 0;
+}
+
+int record_names(int dirfd, char ***ret, size_t *ret_n)
+{
+        return names_of(dirfd, false, ret, ret_n);
 }
 
 /* --- the store --- */
@@ -298,11 +303,13 @@ int record_save(int dirfd, const struct container_record *rec, struct error *err
 }
 
 /* --- removing --- */
+
+/* Hidden ones too: a daemon that is killed leaves them (base/atomicfile.c). */
 static int unlink_all(int dirfd, struct error *err)
 {
         char **names = NULL;
         size_t n = 0;
-        int r = record_names(dirfd, &names, &n);
+        int r = names_of(dirfd, true, &names, &n);
 
         if (r < 0)
                 return error_set_errno(err, reason_of_errno(r), r, "cannot list a container's directory");
@@ -317,8 +324,6 @@ static int unlink_all(int dirfd, struct error *err)
                                     "cannot remove \"%s\", look at it and remove it by hand", names[i]);
         }
         record_names_free(names, n);
-        if (r == 0 && unlinkat(dirfd, META_TMP, 0) < 0 && errno != ENOENT)
-                r = error_set_errno(err, reason_of_errno(errno), errno, "cannot remove \"" META_TMP "\"");
         return r;
 }
 
@@ -454,7 +459,8 @@ static int each_container(struct each *e, int ns_fd, const char *id, struct erro
         if (fd < 0) {
                 dir_error(e->store, fd, e->owner, e->ns, id, &why);
         } else if (is_unborn(fd)) {
-                return record_remove(e->store, e->owner, e->ns, id, err);
+                if (record_remove(e->store, e->owner, e->ns, id, &why) == 0)
+                        return 0;
         } else {
                 r = read_record(fd, a, &rec, &why);
                 if (r == 0)

@@ -196,7 +196,8 @@ static void removing(void **state)
 
         save(f, "o", "n", "a");
         save(f, "o", "n", "b");
-        run("cd %s/state/o/n/a && touch init.pid .meta.json.tmp create.log && ln -s /etc link", f->root);
+        run("cd %s/state/o/n/a && touch init.pid .meta.json.tmp .exec.1.json.tmp create.log && ln -s /etc link",
+            f->root);
         assert_int_equal(record_remove(f->store, "o", "n", "a", &err), 0);
         assert_int_equal(mode_of("%s/state/o/n/a", f->root), 0);
         assert_int_equal(mode_of("%s/state/o/n/b", f->root), 0700);
@@ -323,7 +324,7 @@ static void unborn_directories_go(void **state)
         struct seen seen;
 
         fd_close(record_dir_open(f->store, "o", "n", "x", true, &err));
-        run("touch %s/state/o/n/x/.meta.json.tmp", f->root);
+        run("touch %s/state/o/n/x/.meta.json.tmp %s/state/o/n/x/.exec.1.json.tmp", f->root, f->root);
         seen = each(f);
         assert_int_equal(seen.good + seen.bad, 0);
         assert_int_equal(mode_of("%s/state/o", f->root), 0);
