@@ -211,16 +211,21 @@ static void watch_finish_status(struct watch_pid *w, int status)
         watch_finish(w, &info);
 }
 
+static bool watch_is_of(const struct watch_pid *w, pid_t pid, uint64_t start_time)
+{
+        return w->pidref.pid == pid && (w->since ? start_time >= w->since : start_time == w->pidref.start_time);
+}
+
 /* There may be two watches of one pid: of a process whose status is still being asked for, and of its successor. */
 static struct watch_pid *watch_find(struct reaper *r, pid_t pid, uint64_t start_time)
 {
         struct watch_pid *w;
 
         HASH_FIND(hh, r->watches, &pid, sizeof(pid), w);
-        if (!w || w->pidref.start_time == start_time)
+        if (!w || watch_is_of(w, pid, start_time))
                 return w;
         for (w = r->watches; w; w = w->hh.next) {
-                if (w->pidref.pid == pid && w->pidref.start_time == start_time)
+                if (watch_is_of(w, pid, start_time))
                         return w;
         }
         return NULL;
@@ -233,6 +238,7 @@ static bool dispatch(struct reaper *r, pid_t pid, uint64_t start_time, const str
 
         if (!w)
                 return orphan_remember(r, pid, start_time, info);
+        w->pidref.start_time = start_time; /* it may not have been known */
         watch_finish(w, info);
         return false;
 }
@@ -342,6 +348,35 @@ void watch_pid_init(struct watch_pid *w)
         *w = (struct watch_pid){ .pidref = PIDREF_NULL };
 }
 
+/* Takes ref. */
+static int watch_add(struct watch_pid *w, struct reaper *r, struct pidref ref, watch_pid_fn fn)
+{
+        watch_pid_init(w);
+        w->pidref = ref;
+        w->reaper = r;
+        w->fn = fn;
+        watch_fd_init(&w->watch, r->loop, on_pidfd);
+        watch_timer_init(&w->retry, r->loop, on_retry);
+        HASH_ADD(hh, r->watches, pidref.pid, sizeof(w->pidref.pid), w);
+        if (!w->hh.tbl) {
+                pidref_close(&w->pidref);
+                return -ENOMEM;
+        }
+        w->active = true;
+        return 0;
+}
+
+int watch_pid_expect(struct watch_pid *w, struct reaper *r, pid_t pid, uint64_t since, watch_pid_fn fn)
+{
+        int k = watch_add(w, r, (struct pidref){ .pid = pid, .fd = -1 }, fn);
+
+        if (k < 0)
+                return k;
+        w->since = since ? since : 1;
+        watch_timer_arm(&w->retry, 0);
+        return 0;
+}
+
 int watch_pid_start(struct watch_pid *w, struct reaper *r, struct pidref *p, watch_pid_fn fn)
 {
         struct pidref ref = *p;
@@ -359,20 +394,9 @@ int watch_pid_start(struct watch_pid *w, struct reaper *r, struct pidref *p, wat
                 if (k < 0 && k != -ESRCH)
                         return k;
         }
-
-        watch_pid_init(w);
-        w->pidref = ref;
-        w->reaper = r;
-        w->fn = fn;
-        watch_fd_init(&w->watch, r->loop, on_pidfd);
-        watch_timer_init(&w->retry, r->loop, on_retry);
-        HASH_ADD(hh, r->watches, pidref.pid, sizeof(w->pidref.pid), w);
-        if (!w->hh.tbl) {
-                pidref_close(&w->pidref);
-                return -ENOMEM;
-        }
-        w->active = true;
-
+        k = watch_add(w, r, ref, fn);
+        if (k < 0)
+                return k;
         o = orphan_find(r, ref.pid);
         if (o && o->start_time == ref.start_time) {
                 w->told = o->info;

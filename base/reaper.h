@@ -37,6 +37,7 @@ struct watch_pid {
                                * pid and start_time mean something */
         struct reaper *reaper;
         watch_pid_fn fn;
+        uint64_t since; /* private: 0, or the start time is not known, and not earlier than this */
         UT_hash_handle hh; /* by pid */
         bool active;
         unsigned polls; /* private: pidfd was readable and the status not yet there */
@@ -64,6 +65,9 @@ void watch_pid_init(struct watch_pid *w);
  * never runs from inside this call. A process that has ended already, also one whose zombie was reaped before as an
  * orphan (see reaper_claim), is reported in a later turn of the loop. */
 int watch_pid_start(struct watch_pid *w, struct reaper *r, struct pidref *p, watch_pid_fn fn);
+/* Of a process that has gone, and whose end the keeper will tell, if anybody can: it reaped it already, and its words
+ * are on their way. It started at `since` (clock ticks since boot) or later; when it is told, w->pidref says when. */
+int watch_pid_expect(struct watch_pid *w, struct reaper *r, pid_t pid, uint64_t since, watch_pid_fn fn);
 void watch_pid_stop(struct watch_pid *w); /* closes the pidfd; the process stays and becomes an orphan when it ends */
 
 /* --- orphans --- */

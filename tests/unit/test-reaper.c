@@ -603,6 +603,28 @@ static void test_same_pid_twice(void **state)
         assert_int_equal(x.calls, 1);
 }
 
+/* The keeper has reaped it and not told yet: nothing is left of it to look at. */
+static void test_gone_and_not_yet_told(void **state)
+{
+        struct fixture *f = *state;
+        struct exit_info info = { .known = true, .wait_status = 3 << 8, .realtime_ns = 7 };
+        const pid_t pid = 4194304 + 1; /* nobody's */
+        struct watched x = { .calls = 0 };
+
+        watch_pid_init(&x.w);
+        assert_int_equal(watch_pid_expect(&x.w, f->reaper, pid, 100, on_exit_of), 0);
+        loop_run_once(f->loop, false);
+        assert_int_equal(x.calls, 0);
+        reaper_told(f->reaper, pid, 99, &info); /* of one that had this number before */
+        assert_int_equal(x.calls, 0);
+        reaper_told(f->reaper, pid, 100, &info);
+        assert_int_equal(x.calls, 1);
+        assert_true(x.info.known);
+        assert_int_equal(x.info.wait_status, 3 << 8);
+        assert_int_equal(x.w.pidref.start_time, 100);
+}
+
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* --- a kernel without pidfds: the last ones --- */
@@ -665,6 +687,7 @@ int main(void)
                 TEST(test_same_pid_twice),
                 TEST(test_without_pidfds_child),
                 TEST(test_without_pidfds_not_our_child),
+                TEST(test_gone_and_not_yet_told),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
