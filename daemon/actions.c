@@ -303,6 +303,8 @@ void action_thaw(struct container *c, struct happening *h)
 
 void action_oom(struct container *c, struct happening *h)
 {
+        if (c->init.exit_published) /* by an earlier daemon, which did not live to leave STOPPING */
+                return;
         /* It ran: that comes first in the log, though the runtime's start command has not ended yet. */
         if (c->state == CONTAINER_STARTING && !c->init.start_published) {
                 c->init.started_at = clock_realtime_ns();
@@ -341,6 +343,7 @@ static void kill_begin(struct container *c, struct process *p, struct happening 
         if (op->signal == SIGKILL && process_is_init(p) && c->wanted == WANTED_RUN)
                 want(c, WANTED_STOPPED);
         op->request = take(h);
+        container_persist(c); /* its repeat is not told that the process has ended already */
         op_start(op);
 }
 

@@ -53,3 +53,7 @@ void container_look(struct container *c);
 /* The kick, once a round after something has changed: an exit that came early, what `wanted` asks for, requests put
  * off. */
 void container_settle(struct container *c);
+/* The same, of a create that an earlier daemon had begun: once it is known whether it is undone. */
+void container_settle_create(struct container *c);
+/* Those who asked for a container of its name, and waited to see whether it goes, ask again. */
+void container_create_again(struct container *c);

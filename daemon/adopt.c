@@ -13,8 +13,10 @@
 #include "base/log.h"
 #include "daemon/actions.h"
 #include "daemon/adopt.h"
+#include "daemon/adopt_process.h"
 #include "daemon/adopt_record.h"
 #include "daemon/daemon.h"
+#include "daemon/keeper_link.h"
 #include "daemon/publish.h"
 #include "daemon/runsc_sub.h"
 #include "daemon/runtime.h"
@@ -25,6 +27,7 @@ struct inflight {
         struct inflight *prev, *next;
         struct adoption *adoption;
         struct container *container;
+        struct record_command *command;
         struct watch_pid watch;
         struct watch_timer deadline;
 };
@@ -88,9 +91,16 @@ static void inflight_over(struct inflight *i)
         finish_if_over(a);
 }
 
+/* What a child of spawn ends with if its daemon died before it was let through its gate: it executed nothing. */
+#define STATUS_NOT_EXECUTED (127 << 8)
+
 static void inflight_ended(struct watch_pid *w, const struct exit_info *info)
 {
-        inflight_over(container_of(w, struct inflight, watch));
+        struct inflight *i = container_of(w, struct inflight, watch);
+
+        if (info->known && info->wait_status == STATUS_NOT_EXECUTED)
+                i->command->pid = 0;
+        inflight_over(i);
 }
 
 static void inflight_late(struct watch_timer *w)
@@ -102,18 +112,23 @@ static void inflight_late(struct watch_timer *w)
         pidref_kill(&i->watch.pidref, SIGKILL);
 }
 
-static void watch_command(struct adoption *a, struct container *c, const struct record_command *cmd)
+static void watch_command(struct adoption *a, struct container *c, struct record_command *cmd)
 {
         struct pidref ref = PIDREF_NULL;
         struct inflight *i;
 
-        if (pidref_open_checked(&ref, (pid_t)cmd->pid, cmd->start_time) < 0)
-                return;
+        if (pidref_open_checked(&ref, (pid_t)cmd->pid, cmd->start_time) < 0) {
+                if (!keeper_link_connected(a->daemon->keeper))
+                        return;
+                /* it has ended: the keeper will tell how, unless the earlier daemon had reaped it */
+                ref = (struct pidref){ .pid = (pid_t)cmd->pid, .start_time = cmd->start_time, .fd = -1 };
+        }
         i = calloc(1, sizeof(*i));
         if (!i)
                 abort(); /* no memory at the start: the keeper tries again */
         i->adoption = a;
         i->container = c;
+        i->command = cmd;
         watch_pid_init(&i->watch);
         watch_timer_init(&i->deadline, a->daemon->loop, inflight_late);
         if (watch_pid_start(&i->watch, a->daemon->reaper, &ref, inflight_ended) < 0) {
@@ -200,6 +215,11 @@ static void catch_up_events(struct adoption *a)
                                 p->start_published = true;
                         if (kind == EVENT_EXIT || kind == EVENT_EXEC_EXIT)
                                 p->exit_published = true;
+                        if (kind == EVENT_OOM && ev->oom) {
+                                c->oom_killed = true;
+                                c->oom_count = ev->oom->oom_kill;
+                                snprintf(c->oom_text, sizeof(c->oom_text), "%s", ev->message);
+                        }
                         if (kind == EVENT_DELETE)
                                 c->create_published = false; /* then no second delete */
                 }
@@ -208,143 +228,6 @@ static void catch_up_events(struct adoption *a)
 }
 
 /* --- fates --- */
-
-/* The pidfd that was stored is of this process whatever has become of its number, and (Linux 6.15) tells how it ended
- * when no one else can. */
-static bool find_by_pidfd(struct process *p, bool *alive)
-{
-        struct pidref ref = { .pid = p->pid, .start_time = p->start_time, .fd = process_kept_pidfd(p) };
-        int r;
-
-        if (ref.fd < 0)
-                return false;
-        r = pidref_exit_status(&ref, &p->exit.wait_status);
-        p->exit.known = r == 0;
-        *alive = r == -EAGAIN && process_attach(p, &ref) == 0;
-        pidref_close(&ref);
-        return r == 0 || *alive;
-}
-
-/* Finds the process that the record names. False: it has ended, and p->exit says what is known. */
-static bool find_alive(struct adoption *a, struct process *p)
-{
-        struct pidref ref = PIDREF_NULL;
-        uint64_t start_time;
-        bool alive;
-
-        if (p->ended || !p->pid || p->exit.known) /* known: find_interrupted claimed it */
-                return false;
-        if (process_is_init(p) && runsc_is_sub(p->container)) {
-                p->exit = (struct exit_info){ .known = false, .realtime_ns = clock_realtime_ns() };
-                alive = pidref_open_checked(&ref, p->pid, p->start_time) == 0; /* its sandbox */
-                pidref_close(&ref);
-                if (!alive && p->container->runtime->driver->last_words)
-                        p->container->runtime->driver->last_words(p, &p->exit);
-                return alive;
-        }
-        if (reaper_claim(&a->hold, p->pid, &start_time, &p->exit) && start_time == p->start_time)
-                return false;
-        p->exit = (struct exit_info){ .known = false, .realtime_ns = clock_realtime_ns() };
-        if (find_by_pidfd(p, &alive))
-                return alive;
-        if (pidref_open_checked(&ref, p->pid, p->start_time) < 0)
-                return false;
-        return process_attach(p, &ref) == 0;
-}
-
-/* exec was in flight when the earlier daemon died: its pid file tells how far it came. */
-static bool find_interrupted(struct adoption *a, struct found *f, struct process *p)
-{
-        for (size_t i = 0; i < f->rec->commands.n; i++) {
-                const struct record_command *cmd = &f->rec->commands.items[i];
-                struct pidref ref = PIDREF_NULL;
-                char name[80], text[32];
-
-                if (strcmp(cmd->exec_id, p->exec_id) != 0 ||
-                    strcmp(cmd->kind, process_is_init(p) ? "restore" : "exec") != 0)
-                        continue;
-                snprintf(name, sizeof(name), "%.48s.pid", cmd->log);
-                if (fd_read_small(p->container->dirfd, name, text, sizeof(text)) <= 0)
-                        continue;
-                p->pid = (pid_t)strtol(text, NULL, 10);
-                if (p->pid <= 1)
-                        continue;
-                p->exit = (struct exit_info){ .known = false, .realtime_ns = clock_realtime_ns() };
-                if (reaper_claim(&a->hold, p->pid, &p->start_time, &p->exit))
-                        return true;
-                /* the pid is of this exec only if it is not older than the command */
-                if (pidref_open(&ref, p->pid) == 0 && ref.start_time >= cmd->start_time)
-                        process_attach(p, &ref);
-                pidref_close(&ref);
-                return true;
-        }
-        return false;
-}
-
-/* What it wrote, and nobody has read yet. */
-static void take_back_ended(struct process *p)
-{
-        process_take_back(p);
-        stdio_process_ended(&p->stdio);
-}
-
-static void interrupted(struct process *p)
-{
-        snprintf(p->cause, sizeof(p->cause), "its start was interrupted by the end of the daemon");
-        p->exited_at = clock_realtime_ns();
-        process_adopt_state(p, PROCESS_STOPPED);
-        process_entry[PROCESS_STOPPED](p, NULL); /* who has asked meanwhile to wait for it is answered */
-}
-
-/* Only its sandbox can tell. */
-static void decide_in_sandbox(struct process *p)
-{
-        struct exit_info unknown = { .known = false, .realtime_ns = clock_realtime_ns() };
-        const struct runtime_driver *driver = p->container->runtime->driver;
-        bool waiting = driver->adopt && driver->adopt(p);
-
-        process_take_back(p);
-        if (!p->internal_pid && waiting)
-                return; /* STARTING, until it tells */
-        if (!p->internal_pid) {
-                interrupted(p);
-                return;
-        }
-        process_adopt_state(p, PROCESS_RUNNING);
-        publish_start(p);
-        if (!waiting)
-                process_ended(p, &unknown);
-}
-
-static void decide_exec(struct adoption *a, struct found *f, struct process *p)
-{
-        bool alive;
-
-        if (p->state == PROCESS_STOPPED) {
-                if (p->start_published)
-                        publish_exit(p); /* the crash may have been between the record and the event */
-                take_back_ended(p);
-        }
-        if (p->state != PROCESS_STARTING && p->state != PROCESS_RUNNING)
-                return;
-        if (p->in_sandbox) {
-                decide_in_sandbox(p);
-                return;
-        }
-        if (p->state == PROCESS_STARTING && !p->pid && !find_interrupted(a, f, p)) {
-                interrupted(p);
-                return;
-        }
-        alive = p->watch.active || find_alive(a, p);
-        process_take_back(p);
-        process_adopt_state(p, PROCESS_RUNNING);
-        publish_start(p);
-        if (!alive && !p->ended) {
-                struct exit_info info = p->exit;
-
-                process_ended(p, &info);
-        }
-}
 
 static void await_end(struct container *c)
 {
@@ -450,22 +333,75 @@ static void decide_dead(struct adoption *a, struct found *f)
                 cgroup_of_path(a->daemon->cgroups, f->rec->cgroup, &c->cgroup, &err);
         start_watch_oom(c);
         if (c->init.ended)
-                take_back_ended(&c->init);
+                process_take_back_ended(&c->init);
         else
                 process_take_back(&c->init); /* its end comes below */
         if (!c->init.pid && c->from_checkpoint && c->state == CONTAINER_CREATED) {
                 adopted(a, c, CONTAINER_CREATED, false);
                 return;
         }
-        if (c->state == CONTAINER_STARTING && c->init.pid)
+        /* an exit event without one of a start: the start had failed */
+        if (c->state == CONTAINER_STARTING && c->init.pid && !c->init.exit_published)
                 publish_start(&c->init);
-        if (c->state == CONTAINER_STOPPING) {
+        if (c->state == CONTAINER_STOPPING || c->init.exit_published)
                 adopted(a, c, CONTAINER_STOPPING, true);
+        else
+                adopted(a, c, dead_state(c), false);
+        if (!c->init.ended && (c->init.pid || c->state != CONTAINER_STOPPING))
+                process_ended(&c->init, &info); /* the table takes it from here */
+}
+
+/* --- half-done creates --- */
+
+static void undo(struct container *c)
+{
+        publish_simple(c, EVENT_CLEANED, "", "a create that was under way when the daemon ended is undone");
+        error_set(&c->failure, REASON_IN_DOUBT,
+                  "the daemon ended while the container was being created; what there was of it was removed");
+        container_adopt_state(c, CONTAINER_UNDOING, true);
+        container_settle_create(c); /* it may have gone before the end of this round */
+}
+
+static void made_known(struct op *op, const struct error *err)
+{
+        struct container *c = op->container;
+
+        c->adopting--;
+        if (err)
+                log_warn("container %s: %s", c->key, err->message);
+        if (err || !op->status[0]) {
+                undo(c);
                 return;
         }
-        adopted(a, c, dead_state(c), false);
-        if (!c->init.ended)
-                process_ended(&c->init, &info); /* the table takes it from here */
+        container_adopt_state(c, CONTAINER_CREATED, true);
+        publish_simple(c, EVENT_ADOPTED, "", container_state_name(CONTAINER_CREATED));
+}
+
+/* The runtime's create came to its end without its daemon. Undone and done again, it would be seen: its stdio was open,
+ * and whoever reads it would take the end of the first one for the end of all; and its event may have been read. */
+static bool decide_made(struct adoption *a, struct found *f)
+{
+        struct container *c = f->container;
+        struct error err = ERROR_NULL;
+        bool alive;
+
+        if (!c->init.pid && !process_find_made(&a->hold, f->rec, &c->init))
+                return false;
+        alive = c->init.watch.active || process_find_alive(&a->hold, &c->init);
+        if (c->init.watch.active && start_find_cgroup(c, c->init.pid, &err) < 0)
+                log_warn("container %s: %s", c->key, err.message);
+        if (c->init.ended)
+                process_take_back_ended(&c->init);
+        else
+                process_take_back(&c->init);
+        if (!alive && !c->init.ended) {
+                struct exit_info info = c->init.exit;
+
+                process_ended(&c->init, &info); /* remembered, until it has been created */
+        }
+        c->adopting++;
+        op_begin(c, OP_STATE, NULL, made_known);
+        return true;
 }
 
 static void decide_other_boot(struct container *c)
@@ -487,21 +423,22 @@ static void decide(struct adoption *a, struct found *f)
                 found_free(a, f);
                 return;
         }
+        if (c->state == CONTAINER_CREATING && decide_made(a, f)) {
+                found_free(a, f);
+                return;
+        }
         switch (c->state) {
         case CONTAINER_NEW:
         case CONTAINER_PREPARING:
         case CONTAINER_CREATING:
         case CONTAINER_UNDOING:
-                publish_simple(c, EVENT_CLEANED, "", "a create that was under way when the daemon ended is undone");
-                error_set(&c->failure, REASON_IN_DOUBT,
-                          "the daemon ended while the container was being created; what there was of it was removed");
-                container_adopt_state(c, CONTAINER_UNDOING, true);
+                undo(c);
                 break;
         case CONTAINER_STOPPED:
                 DL_FOREACH(c->execs, p)
                         if (p->state == PROCESS_STOPPED)
-                                take_back_ended(p);
-                take_back_ended(&c->init);
+                                process_take_back_ended(p);
+                process_take_back_ended(&c->init);
                 adopted(a, c, CONTAINER_STOPPED, !c->init.exit_published || c->init.auto_remove);
                 break;
         case CONTAINER_DELETING:
@@ -514,10 +451,10 @@ static void decide(struct adoption *a, struct found *f)
                 break;
         default:
                 DL_FOREACH_SAFE(c->execs, p, tmp)
-                        decide_exec(a, f, p);
+                        process_decide(&a->hold, f->rec, p);
                 if (c->state == CONTAINER_STARTING && !c->init.pid)
-                        find_interrupted(a, f, &c->init);
-                if (c->init.watch.active || find_alive(a, &c->init))
+                        process_find_made(&a->hold, f->rec, &c->init);
+                if (c->init.watch.active || process_find_alive(&a->hold, &c->init))
                         decide_alive(a, f);
                 else
                         decide_dead(a, f);

@@ -3,9 +3,10 @@
 
 /*
  * Adoption: at its start the daemon takes over what an earlier one left. The truth comes from the kernel and the
- * runtime; the record only says what to look for. Half-done creates are undone, half-done deletes are done, commands of
- * the earlier daemon that are still in flight are awaited (each holds up its own container only), and what died
- * meanwhile is reported with the status that the keeper or the kernel tells, or as unknown.
+ * runtime; the record only says what to look for. Commands of the earlier daemon that are still in flight are awaited
+ * (each holds up its own container only), and what they made is taken; a create that made nothing is undone, half-done
+ * deletes are done, and what died meanwhile is reported with the status that the keeper or the kernel tells, or as
+ * unknown.
  */
 
 #include "base/error.h"

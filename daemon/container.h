@@ -152,6 +152,8 @@ static inline _unused_ bool process_is_init(const struct process *p)
 }
 /* Starts to watch p->pid: takes *pid. Its end arrives at process_ended(). */
 int process_attach(struct process *p, struct pidref *pid);
+/* p->pid has gone, and who reaped it will tell: see watch_pid_expect. */
+int process_expect_end(struct process *p, uint64_t since);
 /* Fact: it has ended. Idempotent; tells the lifecycle. */
 void process_ended(struct process *p, const struct exit_info *info);
 uint32_t process_exit_status(const struct process *p); /* 0..255 as containerd counts: 128 + signal; 255 if unknown */

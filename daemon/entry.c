@@ -336,10 +336,12 @@ static void enter_cleaning(struct container *c, struct happening *h)
 }
 
 /* Who asked for the container to be there again waited for this one to be gone. */
-static void create_again(struct daemon *d, struct request *list)
+void container_create_again(struct container *c)
 {
-        struct request *req, *tmp;
+        struct request *req, *tmp, *list = c->after_gone;
+        struct daemon *d = c->daemon;
 
+        c->after_gone = NULL;
         DL_FOREACH_SAFE2(list, req, tmp, park_next) {
                 DL_DELETE2(list, req, park_prev, park_next);
                 method_handlers[METHOD_CREATE](d, req);
@@ -363,7 +365,6 @@ static void enter_gone(struct container *c, struct happening *h)
 {
         static const char removed[] = "the container was removed";
         struct daemon *d = c->daemon;
-        struct request *again = c->after_gone;
         struct exit_result res;
         struct process *p, *tmp;
         struct error err = ERROR_NULL;
@@ -389,10 +390,9 @@ static void enter_gone(struct container *c, struct happening *h)
         fail_list(&c->revived, REASON_NOT_FOUND, removed);
         if (record_remove(d->store, c->params->owner, c->params->ns, c->params->id, &err) < 0)
                 daemon_warn(d, c, "%s", err.message);
-        c->after_gone = NULL;
         c->dirfd = fd_close(c->dirfd);
         container_retire(c);
-        create_again(d, again);
+        container_create_again(c);
 }
 
 const container_action container_entry[CONTAINER_STATE_N] = {

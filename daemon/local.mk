@@ -106,9 +106,11 @@ sandboxd_mount_LDADD = libbase.la $(MOUNT_LIBS)
 # --- sandboxd ---
 libdaemon_la_SOURCES += daemon/actions.c daemon/actions.h
 libdaemon_la_SOURCES += daemon/adopt.c daemon/adopt.h
+libdaemon_la_SOURCES += daemon/adopt_process.c daemon/adopt_process.h
 libdaemon_la_SOURCES += daemon/adopt_record.c daemon/adopt_record.h
 libdaemon_la_SOURCES += daemon/container.c daemon/container.h
 libdaemon_la_SOURCES += daemon/container_cost.c daemon/container_cost.h
+libdaemon_la_SOURCES += daemon/container_record.c
 libdaemon_la_SOURCES += daemon/daemon.c daemon/daemon.h
 libdaemon_la_SOURCES += daemon/entry.c
 libdaemon_la_SOURCES += daemon/info.c daemon/info.h

@@ -100,7 +100,7 @@ static void park(struct request **list, struct request *req)
 
 static bool is_going(const struct container *c)
 {
-        /* what an earlier daemon had not finished making is undone as soon as its command has ended */
+        /* what an earlier daemon had not finished making may be undone, as soon as its command has ended */
         if (c->adopting && c->state < CONTAINER_CREATED)
                 return true;
         return c->state == CONTAINER_UNDOING || c->state == CONTAINER_CLEANING ||

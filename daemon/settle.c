@@ -107,6 +107,18 @@ static bool settle_wanted(struct container *c)
         }
 }
 
+/* What was made is told of. What is undone is made anew once it has gone, if it was asked for again: if not, nobody
+ * would know of it. */
+static void settle_create(struct container *c, struct request *req)
+{
+        if (c->state >= CONTAINER_CREATED)
+                request_reply(&req, &(struct create_result){ .pid = (uint32_t)c->init.pid });
+        else if (req->followers)
+                DL_APPEND2(c->after_gone, req, park_prev, park_next);
+        else
+                request_free(req);
+}
+
 /* A request that an earlier daemon had begun: what was done is answered, what was not is done. */
 static void settle_revived(struct container *c, struct request *req)
 {
@@ -114,12 +126,16 @@ static void settle_revived(struct container *c, struct request *req)
         struct process *p = container_find_process(c, exec_id);
         enum method_id m = req->method->id;
 
-        if (m == METHOD_START && p && p->start_published)
+        if (m == METHOD_CREATE)
+                settle_create(c, req);
+        else if (m == METHOD_START && p && p->start_published)
                 request_reply(&req, &(struct start_result){ .pid = (uint32_t)p->pid });
         else if (m == METHOD_START && p && p->exec_id[0] && p->state == PROCESS_STARTING && !p->start_request)
                 p->start_request = req; /* the sandbox is still to tell */
         else if (m == METHOD_START && p && p->exec_id[0] && p->state == PROCESS_STOPPED)
                 request_fail_reason(&req, REASON_IN_DOUBT, "%s", p->cause);
+        else if (m == METHOD_KILL && p && p->ended)
+                request_reply(&req, &(struct empty){});
         else if ((m == METHOD_PAUSE && c->state == CONTAINER_PAUSED) ||
                  (m == METHOD_RESUME && c->state == CONTAINER_RUNNING))
                 request_reply(&req, &(struct empty){});
@@ -128,6 +144,18 @@ static void settle_revived(struct container *c, struct request *req)
                 c->delete_request = req;
         else
                 container_request(c, req);
+}
+
+void container_settle_create(struct container *c)
+{
+        struct request *req, *tmp;
+
+        DL_FOREACH_SAFE2(c->revived, req, tmp, park_next) {
+                if (req->method->id != METHOD_CREATE)
+                        continue;
+                DL_DELETE2(c->revived, req, park_prev, park_next);
+                settle_create(c, req);
+        }
 }
 
 void container_settle(struct container *c)
@@ -142,6 +170,8 @@ void container_settle(struct container *c)
                 DL_DELETE2(list, req, park_prev, park_next);
                 settle_revived(c, req);
         }
+        if (c->state >= CONTAINER_CREATED && c->state < CONTAINER_DELETING)
+                container_create_again(c); /* who waited for it to be undone learns that it was not */
         settle_processes(c);
         if (settle_wanted(c) || c->state == CONTAINER_GONE)
                 return;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Events that come in an order which a real runtime only rarely makes: with the fake one, whose steps can be held.
 
-. "$top_srcdir/tests/e2e/lib.sh"
+. "$top_srcdir/tests/e2e/crash-lib.sh"
 
 # An init that ends before anybody knows its pid.
 init_before_its_pid() {
@@ -51,6 +51,43 @@ init_before_its_answer() {
         is "$(status_of)" 46 "then its status is known"
         must delete
         is "$(kinds)" "create start exit delete" "events in order"
+}
+
+# kill -9 of the daemon while the runtime makes the container: what it makes is taken, and not made again. Who reads its
+# stdout has seen a writer: he would take its end for the end of all.
+daemon_killed_during_create() {
+        local old reader more='{request_id: "one-'"$1"'", stdout_path: "'"$T/stdout"'"}'
+
+        mkfifo "$T/stdout"
+        cat "$T/stdout" >"$T/said" &
+        reader=$!
+        script "fake.create.$1: wait $T/vol/hold"
+        bundle . sh -c 'echo all of it; exit 47'
+        (LAST=$T/last.create call create "$more + {runtime: \"fake\", bundle: \"$BUNDLE\"}") &
+        held
+        old=$(daemon_pid)
+        kill -KILL "$old"
+        wait $!
+        eventually another "$old"
+        script
+        release
+        create "$more"
+        is "$(grep -c '"event":"begin","command":"create","id":"'"$ID"'"' "$ROOT/runtime/fake/$NS/calls.log")" 1 "$1: the runtime's create has run once"
+        must start
+        is "$(status_of)" 47 "$1: its status is known"
+        must delete
+        wait "$reader"
+        is "$(cat "$T/said")" "all of it" "$1: who reads its output misses nothing"
+        is "$(kinds | sed 's/cleaned //')" "create adopted start exit delete" "$1: one create is told"
+        rm -f "$T/stdout" "$T/said" "$T/last.create"
+}
+
+killed_before_fork() {
+        daemon_killed_during_create before-fork
+}
+
+killed_at_its_end() {
+        daemon_killed_during_create end
 }
 
 kill_during_create() {
@@ -157,5 +194,5 @@ same_id_at_once() { # two creates of one id: one of them is told so
 
 e2e_start
 for_runtime fake init_before_its_pid exec_before_its_pid exec_before_its_answer init_before_its_answer kill_during_create removed_during_create \
-        removed_during_update removed_during_exec removed_during_start same_id_at_once
+        removed_during_update removed_during_exec removed_during_start same_id_at_once killed_before_fork killed_at_its_end
 e2e_done

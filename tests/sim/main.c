@@ -183,7 +183,7 @@ static void step(void)
                 host_step_seen();
         else if (n < 960)
                 host_step_timer();
-        else if (n < 975)
+        else if (n < 975 && sim.serving) /* before, nothing is decided and no cgroup watched */
                 oom();
         else if (n < 985 && sim.serving)
                 wire_disconnect();
