@@ -55,9 +55,13 @@ dist_check_SCRIPTS += $(E2E_TESTS)
 TESTS += $(E2E_TESTS)
 
 # --- the long forms ---
-.PHONY: kills
+.PHONY: kills soak
 kills: $(check_PROGRAMS)
-	top_srcdir=$(top_srcdir) top_builddir=$(top_builddir) KILLS_CONTAINERS=200 bash $(srcdir)/tests/e2e/containerd-kills.sh
+	KILLS_CONTAINERS=200 KILLS_WHO=sandboxd E2E_LIMIT=3000 top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
+		bash $(srcdir)/tests/e2e/containerd-kills.sh
+soak: $(check_PROGRAMS)
+	KILLS=1000 E2E_LIMIT=7200 top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
+		bash $(srcdir)/tests/e2e/containerd-kills.sh
 
 clean-local: # an unpacked package
 	rm -rf tests/e2e/debian13
