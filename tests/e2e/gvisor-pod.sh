@@ -276,7 +276,7 @@ paused_as_a_whole() {
 
 # Asked by runsc itself, since there is no daemon.
 empty_in_sandbox() {
-        ! nsenter --net="$ROOT/netns/runsc" "${E2E_RUNSC:-runsc}" --root "$(echo "$ROOT"/runtime/runsc/*)" ps --format json "$ID" 2>/dev/null | grep -q 1
+        ! nsenter --net="$ROOT/netns/runsc" "${E2E_RUNSC:-runsc}" --root "$(echo "$ROOT"/runtime/runsc/*)" ps --format json "$ID" 2>/dev/null | grep -q "[0-9]"
 }
 
 # What is told on the way of the sandbox's end is told to the next daemon.
