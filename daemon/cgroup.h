@@ -60,6 +60,9 @@ int cgroup_pids(const struct cgroup *cg, struct arena *a, pid_t **ret, size_t *r
 /* Asks for frozen or thawed; cgroup_frozen tells 1, 0 or -errno: it may take a while, ask again by a timer. */
 int cgroup_freeze(const struct cgroup *cg, bool freeze, struct error *err);
 int cgroup_frozen(const struct cgroup *cg);
+/* v1: lets what is being frozen run for a moment. Now and then a freezing does not end without it, while new processes
+ * come; what runs processes meanwhile is asked again. v2: nothing. */
+void cgroup_freeze_anew(const struct cgroup *cg);
 /* SIGKILL to all in it: cgroup.kill where the kernel has it, else every pid by pidfd (call again until cgroup_pids is
  * empty; a frozen v1 cgroup is thawed after). A signal other than SIGKILL: to every process by pidfd. */
 int cgroup_signal_all(const struct cgroup *cg, int signal, struct error *err);

@@ -331,6 +331,16 @@ int cgroup_frozen(const struct cgroup *cg)
         return 0;
 }
 
+void cgroup_freeze_anew(const struct cgroup *cg)
+{
+        const char *dir = cgroup_dir(cg, CG_FREEZER);
+
+        if (!dir || cgroup_is_v2(cg, CG_FREEZER))
+                return;
+        (void)write_file(dir, "freezer.state", "THAWED");
+        (void)write_file(dir, "freezer.state", "FROZEN");
+}
+
 /* --- signals --- */
 
 struct pidfd_batch {

@@ -167,10 +167,11 @@ static void on_ready(struct spawn *s, struct spawn_ready *ready)
         struct front *f = container_of(s, struct front, spawn);
         struct error err = ERROR_NULL;
 
-        f->ready = ready->ok;
-        if (!ready->ok)
+        /* killed before it had begun: the socket is there, and the next one, after its end, serves it */
+        f->ready = ready->ok || ready->errnum == ECANCELED;
+        if (!f->ready)
                 error_set_errno(&err, REASON_INTERNAL, ready->errnum, "cannot run the front: %s", ready->step);
-        f->ops->on_ready(f, ready->ok ? NULL : &err);
+        f->ops->on_ready(f, f->ready ? NULL : &err);
 }
 
 static void on_exit_of(struct spawn *s, const struct exit_info *info)

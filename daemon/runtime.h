@@ -76,6 +76,7 @@ struct op {
         bool alone;   /* begins when no other of the container is under way */
         struct deferred finish;
         struct watch_timer timer;
+        unsigned looks; /* that a freezing has taken so far */
         uint64_t deadline;
         struct error error;
         char name[48]; /* stem of the private files of this op */

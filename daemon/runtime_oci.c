@@ -363,6 +363,8 @@ static void freeze_look(struct watch_timer *w)
                         cgroup_freeze(op->container->cgroup, false, NULL);
                 op_finish(op, &err);
         } else {
+                if (freeze && ++op->looks % 50 == 0)
+                        cgroup_freeze_anew(op->container->cgroup);
                 watch_timer_arm(w, NSEC_PER_MSEC);
         }
 }
