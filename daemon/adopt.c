@@ -169,6 +169,7 @@ static void record_found(void *data, const char *owner, const char *ns, const ch
         DL_APPEND(a->found, f);
         answers_from_record(a->daemon, c->key, &rec->answers);
         requests_from_record(c, &rec->requests);
+        c->earlier = &rec->commands;
         for (size_t i = 0; i < rec->commands.n; i++)
                 watch_command(a, c, &rec->commands.items[i]);
 }
@@ -412,6 +413,12 @@ static void decide_other_boot(struct container *c)
         container_adopt_state(c, CONTAINER_DELETING, true);
 }
 
+static void decided(struct adoption *a, struct found *f)
+{
+        f->container->earlier = NULL;
+        found_free(a, f);
+}
+
 static void decide(struct adoption *a, struct found *f)
 {
         struct container *c = f->container;
@@ -420,11 +427,11 @@ static void decide(struct adoption *a, struct found *f)
         a->n_adopted++;
         if (strcmp(f->rec->boot_id, a->daemon->boot_id) != 0) {
                 decide_other_boot(c);
-                found_free(a, f);
+                decided(a, f);
                 return;
         }
         if (c->state == CONTAINER_CREATING && decide_made(a, f)) {
-                found_free(a, f);
+                decided(a, f);
                 return;
         }
         switch (c->state) {
@@ -459,7 +466,7 @@ static void decide(struct adoption *a, struct found *f)
                 else
                         decide_dead(a, f);
         }
-        found_free(a, f);
+        decided(a, f);
 }
 
 static void decide_all(struct deferred *d)

@@ -109,6 +109,8 @@ struct container {
         unsigned adopting; /* commands of an earlier daemon that are still in flight: nothing is decided before their
                               end */
         struct request *revived; /* of an earlier daemon: answered or begun again once it is known how far they came */
+        const struct list_record_command *earlier; /* those commands, as recorded, until all is decided: the next daemon
+                                                      has to know of them too */
         uint64_t recorded_seq;   /* adoption: newest event of the log when the record was written */
         struct published *added_early; /* the same: execs that the log has, and the record has not */
         struct request *after_gone;  /* create of the same key, while this one goes */

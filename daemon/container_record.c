@@ -118,18 +118,40 @@ static int requests_to_record(struct container *c, size_t n_execs, struct arena 
         return 0;
 }
 
+/* Those of an earlier daemon too, of which nothing is decided yet: there may be a next one before that. */
+static int commands_to_record(const struct container *c, struct arena *a, struct list_record_command *list)
+{
+        const struct op *op;
+        size_t n = c->earlier ? c->earlier->n : 0;
+
+        DL_FOREACH(c->ops, op)
+                n++;
+        list->items = arena_alloc(a, (n + 1) * sizeof(struct record_command));
+        if (!list->items)
+                return -ENOMEM;
+        for (size_t i = 0; c->earlier && i < c->earlier->n; i++)
+                list->items[list->n++] = c->earlier->items[i];
+        DL_FOREACH(c->ops, op)
+                if (op->recorded)
+                        list->items[list->n++] = (struct record_command){
+                                .kind = op_kind_name(op->kind),
+                                .exec_id = op->process ? op->process->exec_id : "",
+                                .pid = (uint32_t)op->command.spawn.pid.pidref.pid,
+                                .start_time = op->command.spawn.pid.pidref.start_time,
+                                .log = op->name,
+                        };
+        return 0;
+}
+
 static int container_to_record(struct container *c, struct arena *a, struct container_record *rec)
 {
         struct answers_fill fill = { .a = a };
         struct record_process *init = arena_alloc(a, sizeof(*init));
         struct process *p;
-        struct op *op;
-        size_t n_execs = 0, n_ops = 0;
+        size_t n_execs = 0;
 
         DL_FOREACH(c->execs, p)
                 n_execs++;
-        DL_FOREACH(c->ops, op)
-                n_ops++;
         *rec = (struct container_record){
                 .version = RECORD_VERSION,
                 .boot_id = c->daemon->boot_id,
@@ -157,24 +179,14 @@ static int container_to_record(struct container *c, struct arena *a, struct cont
         if (c->runtime)
                 rec->runtime_options = c->runtime->options;
         rec->execs.items = arena_alloc(a, (n_execs + 1) * sizeof(struct record_process));
-        rec->commands.items = arena_alloc(a, (n_ops + 1) * sizeof(struct record_command));
         fill.list.items = arena_alloc(a, PERSISTED_ANSWERS * sizeof(struct record_answer));
-        if (!init || !rec->execs.items || !rec->commands.items || !fill.list.items ||
+        if (!init || !rec->execs.items || !fill.list.items || commands_to_record(c, a, &rec->commands) < 0 ||
             requests_to_record(c, n_execs, a, &rec->requests) < 0)
                 return -ENOMEM;
         process_to_record(&c->init, init);
         rec->init = init;
         DL_FOREACH(c->execs, p)
                 process_to_record(p, &rec->execs.items[rec->execs.n++]);
-        DL_FOREACH(c->ops, op)
-                if (op->recorded)
-                        rec->commands.items[rec->commands.n++] = (struct record_command){
-                                .kind = op_kind_name(op->kind),
-                                .exec_id = op->process ? op->process->exec_id : "",
-                                .pid = (uint32_t)op->command.spawn.pid.pidref.pid,
-                                .start_time = op->command.spawn.pid.pidref.start_time,
-                                .log = op->name,
-                        };
         if (c->daemon->requests)
                 requests_each_answer(c->daemon->requests, c->key, PERSISTED_ANSWERS, answer_to_record, &fill);
         rec->answers = fill.list;

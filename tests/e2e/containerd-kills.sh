@@ -83,8 +83,12 @@ kill_one() { # WHOM; waits until it has a successor
 }
 
 kill_them() { # at random moments, as long as there are workers
+        local pause
+
         while [ ! -e "$T/over" ]; do
-                read -r -t "0.$((RANDOM % 5))$((RANDOM % 9 + 1))" <>"$T/clock" || true
+                pause=$((RANDOM % 2)).$((RANDOM % 9 + 1))
+                [ "$KILLS" = 0 ] || pause=0.$((RANDOM % 5))$((RANDOM % 9 + 1))
+                read -r -t "$pause" <>"$T/clock" || true
                 kill_one "${victims[RANDOM % ${#victims[@]}]}"
         done
 }

@@ -23,6 +23,8 @@ said() { # COMMAND...
 }
 
 life() {
+        local r
+
         : >"$T/said"
         mark
         bundle . sh -c "trap 'exit 31' TERM; echo >$ready; while :; do sleep 0.02; done"
@@ -32,7 +34,9 @@ life() {
         eventually test -e "$seen" || return 3
         rm -f "$seen"
         said sbx exec "$ID" -- sh -c 'exit 32'
-        [ $? = 32 ] || return 4
+        r=$?
+        # an exec by gVisor's control socket that was cut short may have run, or not: its client is told so
+        [ $r = 32 ] || { [ "$RUNTIME $r" = "runsc 125" ] && tail -n 2 "$T/said" | grep -q interrupted; } || return 4
         said sbx kill -s TERM "$ID" || return 5
         said sbx wait "$ID"
         [ "$(tail -n 1 "$T/said")" = 31 ] || return 6
@@ -45,6 +49,7 @@ log_is_right() {
 
         got=$(kinds | sed -E 's/\b(adopted|cleaned|warning) ?//g; s/ $//')
         [ "$got" != "create start exec-added exec-started exec-exit exit delete" ] || return 0
+        [ "$RUNTIME $got" != "runsc create start exec-added exit delete" ] || return 0
         echo "> events: $got" >>"$T/said"
         return 1
 }
@@ -90,6 +95,7 @@ points() {
         ID=first
         life ''
         ok $? "a life without a crash"
+        mounts_before=$(our_mounts) # with what runsc's first command needs for good
         sort "$C/trace" | uniq -c >"$C/points"
         rm -f "$C/trace"
         rm -rf "$T/b/first"
