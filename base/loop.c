@@ -222,6 +222,15 @@ bool watch_fd_active(const struct watch_fd *w)
         return ev_is_active(&w->io);
 }
 
+/* A watch that owns its descriptor; -1: it has not begun. */
+static void stop_and_close(struct watch_fd *watch, int *fd)
+{
+        if (*fd < 0)
+                return;
+        watch_fd_stop(watch);
+        *fd = fd_close(*fd);
+}
+
 /* --- POLLPRI --- */
 
 /*
@@ -257,10 +266,7 @@ int watch_priority_start(struct watch_priority *w, struct loop *loop, int fd, wa
 
 void watch_priority_stop(struct watch_priority *w)
 {
-        if (w->epoll < 0)
-                return;
-        watch_fd_stop(&w->watch);
-        w->epoll = fd_close(w->epoll);
+        stop_and_close(&w->watch, &w->epoll);
 }
 
 /* --- turns --- */
@@ -286,10 +292,7 @@ int watch_turn_start(struct watch_turn *w, struct loop *loop, watch_turn_fn fn)
 
 void watch_turn_stop(struct watch_turn *w)
 {
-        if (w->fd < 0)
-                return;
-        watch_fd_stop(&w->watch);
-        w->fd = fd_close(w->fd);
+        stop_and_close(&w->watch, &w->fd);
 }
 
 /* --- timers --- */
@@ -360,10 +363,7 @@ int watch_signals_start(struct watch_signals *w, struct loop *loop, const sigset
 
 void watch_signals_stop(struct watch_signals *w)
 {
-        if (w->fd < 0)
-                return;
-        watch_fd_stop(&w->watch);
-        w->fd = fd_close(w->fd);
+        stop_and_close(&w->watch, &w->fd);
 }
 
 /* --- deferred work --- */

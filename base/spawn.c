@@ -219,22 +219,12 @@ static int keep_open(posix_spawn_file_actions_t *actions, int fd)
         return -posix_spawn_file_actions_adddup2(actions, fd, fd);
 }
 
-static void actions_deinit(posix_spawn_file_actions_t *a)
-{
-        posix_spawn_file_actions_destroy(a);
-}
-
-static void free_argv(char ***argv)
-{
-        free(*argv);
-}
-
 /* Starts the helper, with the descriptors that are in the order. Returns its pid or -errno. */
 static pid_t start_helper(int helper, const struct spawn_params *p, const struct spawn_order *o, int status)
 {
         static char *const no_environment[] = { NULL };
-        _cleanup_(actions_deinit) posix_spawn_file_actions_t actions;
-        _cleanup_(free_argv) char **argv = NULL;
+        _cleanup_(posix_spawn_file_actions_destroy) posix_spawn_file_actions_t actions;
+        _cleanup_(freep) char **argv = NULL;
         char path[32], socket[16];
         size_t n = 0;
         pid_t pid;

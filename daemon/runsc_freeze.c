@@ -89,12 +89,17 @@ static void next(const struct container *c)
                 act(op);
 }
 
-static void over(struct op *op, const struct error *err)
+static void act_no_more(struct op *op)
 {
         op->freeze = FREEZE_NOT;
         op->asked = false;
         if (op->urpc_used)
                 urpc_close(&op->urpc);
+}
+
+static void over(struct op *op, const struct error *err)
+{
+        act_no_more(op);
         op_finish(op, err);
         next(op->container);
 }
@@ -102,10 +107,7 @@ static void over(struct op *op, const struct error *err)
 /* Somebody else does it. */
 static void leave(struct op *op)
 {
-        op->freeze = FREEZE_NOT;
-        op->asked = false;
-        if (op->urpc_used)
-                urpc_close(&op->urpc);
+        act_no_more(op);
         op->other(op);
         next(op->container);
 }

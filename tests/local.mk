@@ -234,7 +234,7 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
 EXTRA_DIST += tests/tap.sh tests/unit/run.sh
-noinst_HEADERS += tests/unit/unit.h
+noinst_HEADERS += tests/unit/arena.h tests/unit/unit.h
 
 # --- the client library, as others see it ---
 dist_check_SCRIPTS += tests/client/outside.sh

@@ -3,7 +3,7 @@
 # Containers in the sandbox of another one, as in a pod; with runsc, and with a runsc whose sandboxes cannot be asked
 # directly, so that all of it is done by its command line.
 
-. "$top_srcdir/tests/e2e/lib.sh"
+. "$top_srcdir/tests/e2e/gvisor-lib.sh"
 
 # Runs in a network namespace of its own: there its sandboxes listen, and the daemon, which looks in another one, finds nobody.
 make_shy_runsc() {
@@ -214,17 +214,6 @@ terminals() {
         has_terminal "a sandbox's own"
         must delete
         close_screen
-}
-
-counts() { # does it count on?
-        local n
-
-        n=$(wc -l <"$T/out/$ID")
-        eventually counted_from "$n"
-}
-
-counted_from() {
-        [ "$(wc -l <"$T/out/$ID")" -gt "$1" ]
 }
 
 stands_still() {

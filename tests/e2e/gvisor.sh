@@ -3,7 +3,7 @@
 # gVisor by its control socket: no process of runsc but sandbox and gofer; executed processes, their stdio, terminals and
 # statuses, also over a restart of the daemon; and nobody but us can drive a sandbox.
 
-. "$top_srcdir/tests/e2e/lib.sh"
+. "$top_srcdir/tests/e2e/gvisor-lib.sh"
 
 # The processes of runsc that are there for this test, by their subcommand.
 resident() {
@@ -186,7 +186,7 @@ exec_in_terminal() {
         cat <&"$screen" >"$T/screen.log" &
         reader=$!
         EXEC_SPEC='{terminal: true}' add_exec t '{terminal: true, stdin_path: "'"$T/in"'", stdout_path: "'"$T/screen"'", console_width: 77, console_height: 33}' \
-                sh -c 'trap "echo winch; stty size" WINCH; trap "echo got-int" INT; stty size; echo ready; read x; echo "line $x"; while :; do sleep 0.1; done'
+                sh -c 'trap "echo winch; stty size" WINCH; trap "echo got-int" INT; stty size; echo ready; read x; echo "line $x"; while :; do read x; done' # no sleep: the next exec counts them
         shows ready
         shows '33 77'
         keys_to 'hello\n'
@@ -199,7 +199,6 @@ exec_in_terminal() {
         must kill '{exec_id: "t", signal: 9}'
         is "$(status_of '{exec_id: "t"}')" 137 "it ends"
         must delete '{exec_id: "t"}'
-        eventually sleepers 1 # its last one ends alone
         EXEC_SPEC='{terminal: true}' add_exec s '{terminal: true, stdin_path: "'"$T/in"'", stdout_path: "'"$T/screen"'"}' sh
         keys_to 'sleep 1000\n'
         eventually sleepers 2
@@ -235,17 +234,6 @@ sleepers() { # NUMBER, with init's
 }
 
 # --- pause, checkpoint ---
-
-counts() { # does it count on?
-        local n
-
-        n=$(wc -l <"$T/out/$ID")
-        eventually counted_from "$n"
-}
-
-counted_from() {
-        [ "$(wc -l <"$T/out/$ID")" -gt "$1" ]
-}
 
 detail_is() {
         [ "$(state .detail)" = "$1" ]
@@ -313,6 +301,10 @@ oom() {
         must delete
 }
 
+both_say_the_same() { # the two are looked at one after the other: once its program has settled
+        call stats && [ "$(field .sandbox_memory)" = "$(field .memory.usage)" ]
+}
+
 statistics() {
         local share whole
 
@@ -327,8 +319,9 @@ statistics() {
         ok $? "the only container of a sandbox has all of the sandbox's CPU time ($share of $whole)"
         is "$(field .memory.limit)" 268435456 "the limit of memory is that of the host's cgroup"
         is "$(field .pids_current)" 1 "processes are those of the sandbox"
+        eventually both_say_the_same
+        ok $? "the memory of its programs, by its file"
         share=$(field .sandbox_memory)
-        is "$share" "$(field .memory.usage)" "the memory of its programs, by its file"
         add_exec e '' sh -c 'head -c 30000000 /dev/zero | tail -c 20000000 >/tmp/x; echo ready >/vol/used; sleep 1000'
         eventually test -e "$T/vol/used"
         rpc stats.all '{"ns": "'"$NS"'"}' >"$T/last"

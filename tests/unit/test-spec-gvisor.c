@@ -2,7 +2,7 @@
 
 /* A config.json as Kubernetes' CRI writes it, and what runsc must find in it. */
 
-#include "tests/unit/unit.h"
+#include "tests/unit/arena.h"
 
 #include "daemon/runsc_freeze.h"
 #include "daemon/spec_gvisor.h"
@@ -11,20 +11,6 @@
 #define CONTAINER "\"io.kubernetes.cri.container-type\":\"container\","
 #define LOGS "\"io.kubernetes.cri.sandbox-log-directory\":\"/var/log/pods/ns_pod_uid-1\","
 #define EMPTY_DIR SPEC_GVISOR_PODS "/uid-1/volumes/kubernetes.io~empty-dir/"
-
-static struct arena *arena;
-
-static int setup(void **state)
-{
-        arena = arena_new();
-        return arena ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-        arena = arena_free(arena);
-        return 0;
-}
 
 static const char *questions(const char *text)
 {

@@ -2,23 +2,9 @@
 
 /* The words of gVisor's control protocol: requests as runsc itself sends them, answers as real sandboxes gave them. */
 
-#include "tests/unit/unit.h"
+#include "tests/unit/arena.h"
 
 #include "daemon/spec_urpc.h"
-
-static struct arena *arena;
-
-static int setup(void **state)
-{
-        arena = arena_new();
-        return arena ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-        arena = arena_free(arena);
-        return 0;
-}
 
 static void requests(void **state)
 {

@@ -1,30 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is read of specs, and of what the real runtimes print (tests/data/runtime has samples of each). */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/arena.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/fd.h"
 #include "daemon/spec.h"
-
-static struct arena *arena;
-
-static int setup(void **state)
-{
-        arena = arena_new();
-        return arena ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-        arena = arena_free(arena);
-        return 0;
-}
 
 static char *sample(const char *name, size_t *ret_len)
 {
