@@ -400,12 +400,25 @@ static void container_enter(struct container *c, enum container_state next, cons
         loop_defer(&c->kick);
 }
 
-static void defer_request(struct request **list, struct happening *h)
+/*
+ * A request that no action has taken: refused, or put off until the state changes. Anything else is a bug of ours, but
+ * not the caller's: it is answered all the same.
+ */
+static void settle_request(struct happening *h, enum verdict verdict, enum reason reason, const char *text,
+                           struct request **deferred)
 {
-        struct request *req = *h->request;
+        struct request *req = h->request ? *h->request : NULL;
 
-        *h->request = NULL;
-        DL_APPEND2(*list, req, park_prev, park_next);
+        if (!req)
+                return;
+        if (verdict == VERDICT_DEFER) {
+                *h->request = NULL;
+                DL_APPEND2(*deferred, req, park_prev, park_next);
+        } else if (verdict == VERDICT_REFUSE) {
+                request_fail_reason(h->request, reason, "%s", text);
+        } else {
+                request_fail_reason(h->request, REASON_INTERNAL, "the request was not dealt with in its state");
+        }
 }
 
 void container_event(struct container *c, enum container_event ev, struct happening *h)
@@ -426,13 +439,7 @@ void container_event(struct container *c, enum container_event ev, struct happen
                         cell->action(c, h);
                 break;
         case VERDICT_REFUSE:
-                if (h->request && *h->request)
-                        request_fail_reason(h->request, cell->reason, "%s", cell->text);
-                break;
         case VERDICT_DEFER:
-                if (h->request && *h->request)
-                        defer_request(&c->deferred, h);
-                break;
         case VERDICT_IGNORE:
                 break;
         case VERDICT_UNSET:
@@ -441,9 +448,7 @@ void container_event(struct container *c, enum container_event ev, struct happen
                             container_state_name(c->state));
                 break;
         }
-        if (h->request && *h->request)
-                request_fail_reason(h->request, REASON_INTERNAL, "event %s in state %s was not dealt with",
-                                    container_events[ev].name, container_state_name(c->state));
+        settle_request(h, cell->verdict, cell->reason, cell->text, &c->deferred);
 }
 
 static void process_enter(struct process *p, enum process_state_kind next, const char *cause)
@@ -480,13 +485,7 @@ void process_event(struct process *p, enum process_event ev, struct happening *h
                         cell->action(p, h);
                 break;
         case VERDICT_REFUSE:
-                if (h->request && *h->request)
-                        request_fail_reason(h->request, cell->reason, "%s", cell->text);
-                break;
         case VERDICT_DEFER:
-                if (h->request && *h->request)
-                        defer_request(&p->deferred, h);
-                break;
         case VERDICT_IGNORE:
                 break;
         case VERDICT_UNSET:
@@ -495,6 +494,7 @@ void process_event(struct process *p, enum process_event ev, struct happening *h
                             process_events[ev].name, p->exec_id, process_state_name(p->state));
                 break;
         }
+        settle_request(h, cell->verdict, cell->reason, cell->text, &p->deferred);
 }
 
 void container_adopt_state(struct container *c, enum container_state s, bool enter)
