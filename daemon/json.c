@@ -49,15 +49,13 @@ static int no_memory(struct error *err)
 /* --- base64, RFC 4648 section 4, with padding --- */
 static const char base64_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static char *base64_encode(const uint8_t *data, size_t len, size_t *ret_len)
+static void base64_encode(const uint8_t *data, size_t len, struct buf *ret)
 {
-        char *text, *out;
+        char *out = len > SIZE_MAX / 2 ? NULL : (char *)buf_reserve(ret, (len + 2) / 3 * 4);
 
-        if (len > SIZE_MAX / 2)
-                return NULL;
-        text = out = malloc((len + 2) / 3 * 4 + 1);
-        if (!text)
-                return NULL;
+        ret->failed = ret->failed || !out;
+        if (ret->failed)
+                return;
         for (size_t i = 0; i < len; i += 3) {
                 size_t n = len - i < 3 ? len - i : 3;
                 uint32_t v = (uint32_t)data[i] << 16;
@@ -69,9 +67,7 @@ static char *base64_encode(const uint8_t *data, size_t len, size_t *ret_len)
                 *out++ = n > 1 ? base64_alphabet[v >> 6 & 63] : '=';
                 *out++ = n > 2 ? base64_alphabet[v & 63] : '=';
         }
-        *out = '\0';
-        *ret_len = (size_t)(out - text);
-        return text;
+        buf_commit(ret, (len + 2) / 3 * 4);
 }
 
 static int base64_value(char c)
@@ -108,149 +104,174 @@ static ssize_t base64_decode(const char *text, size_t len, uint8_t *out)
         return out - start;
 }
 
-/* --- encoding --- */
-static json_t *encode_message(const struct message_desc *desc, const void *msg, const struct path *path,
-                              struct error *err);
+/* --- encoding ---
+ * Written directly: a record is written at each transition, and a tree of it would cost more than all the rest. */
+static int encode_message(const struct message_desc *desc, const void *msg, const struct path *path, struct buf *ret,
+                          struct error *err);
 
-static json_t *encode_str(const char *s, const struct path *path, struct error *err)
+static void put(struct buf *ret, const char *text)
 {
-        json_t *v = json_string(s ? s : "");
-
-        if (!v)
-                error_set(err, REASON_INTERNAL,
-                          "%s: the text cannot be written as JSON: it is not UTF-8 (or no memory)", PATH_TEXT(path));
-        return v;
+        buf_append(ret, text, strlen(text));
 }
 
-static json_t *encode_bin(const struct blob *blob, const struct path *path, struct error *err)
+/* A new line of what is as deep as the path. */
+static void put_line(struct buf *ret, const struct path *path)
 {
-        size_t len = 0;
-        _cleanup_(freep) char *text = base64_encode(blob->data, blob->len, &len);
-        json_t *v = text ? json_stringn_nocheck(text, len) : NULL;
-
-        if (!v)
-                no_memory(err);
-        return v;
+        put(ret, "\n");
+        for (; path; path = path->parent)
+                put(ret, "  ");
 }
 
-static json_t *encode_u64(uint64_t value, const struct path *path, struct error *err)
+static void put_number(struct buf *ret, uint64_t value, bool negative)
 {
-        json_t *v;
+        char digits[24], *p = digits + sizeof(digits);
 
-        if (value > INT64_MAX) {
-                error_set(err, REASON_TOO_LARGE, "%s: %" PRIu64 " is more than a record can hold: at most 2^63 - 1",
-                          PATH_TEXT(path), value);
-                return NULL;
+        do
+                *--p = (char)('0' + value % 10);
+        while (value /= 10);
+        if (negative)
+                *--p = '-';
+        buf_append(ret, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+static void put_escaped(struct buf *ret, unsigned char c)
+{
+        static const char hex[] = "0123456789abcdef";
+        const char escape[] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] }, plain[] = { '\\', (char)c };
+
+        if (c < ' ')
+                buf_append(ret, escape, sizeof(escape));
+        else
+                buf_append(ret, plain, sizeof(plain));
+}
+
+/* Text that needs no look at whether it is UTF-8. */
+static void put_str(struct buf *ret, const char *s)
+{
+        put(ret, "\"");
+        while (*s) {
+                size_t n = 0;
+
+                while ((unsigned char)s[n] >= ' ' && s[n] != '"' && s[n] != '\\')
+                        n++;
+                buf_append(ret, s, n);
+                s += n;
+                if (*s)
+                        put_escaped(ret, (unsigned char)*s++);
         }
-        v = json_integer((json_int_t)value);
-        if (!v)
-                no_memory(err);
-        return v;
+        put(ret, "\"");
+}
+
+static int encode_str(const char *s, const struct path *path, struct buf *ret, struct error *err)
+{
+        if (!text_valid(s ? s : "", s ? strlen(s) : 0))
+                return error_set(err, REASON_INTERNAL, "%s: the text cannot be written as JSON: it is not UTF-8",
+                                 PATH_TEXT(path));
+        put_str(ret, s ? s : "");
+        return 0;
+}
+
+static int encode_u64(uint64_t value, const struct path *path, struct buf *ret, struct error *err)
+{
+        if (value > INT64_MAX)
+                return error_set(err, REASON_TOO_LARGE,
+                                 "%s: %" PRIu64 " is more than a record can hold: at most 2^63 - 1", PATH_TEXT(path),
+                                 value);
+        put_number(ret, value, false);
+        return 0;
 }
 
 /* A list of n entries, each made by encode_str or encode_message. */
-static json_t *encode_list(const struct field_desc *f, const void *member, const struct path *path, struct error *err)
+static int encode_list(const struct field_desc *f, const void *member, const struct path *path, struct buf *ret,
+                       struct error *err)
 {
         struct raw_list list = field_list(member);
-        _cleanup_(json_decrefp) json_t *array = json_array();
+        int r = 0;
 
-        if (!array) {
-                no_memory(err);
-                return NULL;
-        }
-        for (size_t i = 0; i < list.n; i++) {
+        put(ret, "[");
+        for (size_t i = 0; i < list.n && r == 0; i++) {
                 struct path p = { .parent = path, .index = i };
-                json_t *v;
 
+                if (i)
+                        put(ret, ",");
+                put_line(ret, &p);
                 if (f->kind == FIELD_STRS)
-                        v = encode_str(((const char *const *)list.items)[i], &p, err);
+                        r = encode_str(((const char *const *)list.items)[i], &p, ret, err);
                 else
-                        v = encode_message(f->message, (const char *)list.items + i * f->message->size, &p, err);
-                if (!v)
-                        return NULL;
-                if (json_array_append_new(array, v) < 0) {
-                        no_memory(err);
-                        return NULL;
-                }
+                        r = encode_message(f->message, (const char *)list.items + i * f->message->size, &p, ret, err);
         }
-        return TAKE(array);
+        put_line(ret, path);
+        put(ret, "]");
+        return r;
 }
 
-static json_t *encode_value(const struct field_desc *f, const void *member, const struct path *path, struct error *err)
+static int encode_value(const struct field_desc *f, const void *member, const struct path *path, struct buf *ret,
+                        struct error *err)
 {
-        json_t *v = NULL;
+        const struct blob *blob = member;
+        int64_t i;
 
         switch (f->kind) {
         case FIELD_STR:
-                return encode_str(field_pointer(member), path, err);
+                return encode_str(field_pointer(member), path, ret, err);
         case FIELD_BIN:
-                return encode_bin(member, path, err);
+                put(ret, "\"");
+                base64_encode(blob->data, blob->len, ret);
+                put(ret, "\"");
+                return 0;
         case FIELD_U32:
-                return encode_u64(*(const uint32_t *)member, path, err);
+                return encode_u64(*(const uint32_t *)member, path, ret, err);
         case FIELD_U64:
-                return encode_u64(*(const uint64_t *)member, path, err);
+                return encode_u64(*(const uint64_t *)member, path, ret, err);
         case FIELD_I64:
-                v = json_integer((json_int_t) * (const int64_t *)member);
-                break;
+                i = *(const int64_t *)member;
+                put_number(ret, i < 0 ? -(uint64_t)i : (uint64_t)i, i < 0);
+                return 0;
         case FIELD_BOOL:
-                v = json_true();
-                break;
+                put(ret, "true");
+                return 0;
         case FIELD_STRS:
         case FIELD_MSGS:
-                return encode_list(f, member, path, err);
+                return encode_list(f, member, path, ret, err);
         case FIELD_MSG:
-                return encode_message(f->message, field_pointer(member), path, err);
+                return encode_message(f->message, field_pointer(member), path, ret, err);
         }
-        if (!v)
-                no_memory(err);
-        return v;
+        return error_set(err, REASON_INTERNAL, "%s: no kind of a member", PATH_TEXT(path));
 }
 
-static json_t *encode_message(const struct message_desc *desc, const void *msg, const struct path *path,
-                              struct error *err)
+static int encode_message(const struct message_desc *desc, const void *msg, const struct path *path, struct buf *ret,
+                          struct error *err)
 {
-        _cleanup_(json_decrefp) json_t *object = json_object();
+        bool first = true;
 
-        if (!object) {
-                no_memory(err);
-                return NULL;
-        }
+        put(ret, "{");
         for (size_t i = 0; i < desc->n_fields; i++) {
                 const struct field_desc *f = &desc->fields[i];
                 const void *member = (const char *)msg + f->offset;
                 struct path p = { .parent = path, .name = f->name, .index = NO_INDEX };
-                json_t *v;
 
                 if (field_size(member, f->kind) == 0)
                         continue;
-                v = encode_value(f, member, &p, err);
-                if (!v)
-                        return NULL;
-                if (json_object_set_new(object, f->name, v) < 0) {
-                        no_memory(err);
-                        return NULL;
-                }
+                if (!first)
+                        put(ret, ",");
+                first = false;
+                put_line(ret, &p);
+                put_str(ret, f->name);
+                put(ret, ": ");
+                if (encode_value(f, member, &p, ret, err) < 0)
+                        return -1;
         }
-        return TAKE(object);
-}
-
-static int dump_to_buf(const char *data, size_t len, void *ret)
-{
-        struct buf *b = ret;
-
-        buf_append(b, data, len);
-        return b->failed ? -1 : 0;
+        if (!first)
+                put_line(ret, path);
+        put(ret, "}");
+        return 0;
 }
 
 int json_encode(const struct message_desc *desc, const void *msg, struct buf *ret, struct error *err)
 {
-        _cleanup_(json_decrefp) json_t *object = encode_message(desc, msg, NULL, err);
-
-        if (!object)
+        if (encode_message(desc, msg, NULL, ret, err) < 0)
                 return -1;
-        if (json_dump_callback(object, dump_to_buf, ret, JSON_INDENT(2)) < 0)
-                return no_memory(err);
-        buf_append(ret, "\n", 1);
+        put(ret, "\n");
         return ret->failed ? no_memory(err) : 0;
 }
 

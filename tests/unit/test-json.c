@@ -181,9 +181,34 @@ static void what_json_cannot_hold_is_refused(void **state)
         assert_non_null(strstr(err.message, "execs[0].cause"));
 }
 
+/* As an operator reads it, to the letter. */
+static void text_is_indented_and_escaped(void **state)
+{
+        const char *labels[] = { "a \"quoted\" \\ b", "tab\tline\n\x1f\x7f", "\xc3\xa9 \xf0\x9f\x98\x80" };
+        struct record_process init = { .pid = UINT32_MAX, .started_at = INT64_MAX, .ended = true },
+                              execs[2] = { { .exec_id = "e" } };
+        struct container_record rec = { .version = 1,
+                                        .state = "running",
+                                        .init = &init,
+                                        .runtime_options = { .items = labels, .n = 3 },
+                                        .execs = { .items = execs, .n = 2 } };
+        _cleanup_(buf_deinit) struct buf text = BUF_NULL;
+
+        assert_int_equal(json_encode(&desc_container_record, &rec, &text, NULL), 0);
+        buf_append(&text, "", 1);
+        assert_string_equal((const char *)buf_head(&text),
+                            "{\n  \"version\": 1,\n  \"state\": \"running\",\n  \"runtime_options\": [\n"
+                            "    \"a \\\"quoted\\\" \\\\ b\",\n    \"tab\\u0009line\\u000a\\u001f\x7f\",\n"
+                            "    \"\xc3\xa9 \xf0\x9f\x98\x80\"\n  ],\n"
+                            "  \"init\": {\n    \"pid\": 4294967295,\n    \"started_at\": 9223372036854775807,\n"
+                            "    \"ended\": true\n  },\n"
+                            "  \"execs\": [\n    {\n      \"exec_id\": \"e\"\n    },\n    {}\n  ]\n}\n");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(text_is_indented_and_escaped),
                 cmocka_unit_test(messages_survive),
                 cmocka_unit_test(records_survive),
                 cmocka_unit_test(binary_survives),
