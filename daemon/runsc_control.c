@@ -227,7 +227,7 @@ static void add_host(struct op *op, const struct spec_urpc_cpu *cpu)
         struct stats_result *s = &op->stats, host = { .owner = "", .ns = "", .id = "" };
         struct error err = ERROR_NULL;
 
-        if (!cgroup || stats_read(cgroup, 0, op->arena, &host, &err) < 0 || !host.cpu_total_ns) {
+        if (!cgroup || stats_read_sandbox(cgroup, op->arena, &host, &err) < 0 || !host.cpu_total_ns) {
                 s->cpu_total_ns = spec_urpc_cpu_share(cpu, 0, false);
                 return;
         }

@@ -56,6 +56,17 @@ bool stats_number(struct stats_reader *r, const char *file, uint64_t *ret)
         return fd_read_small(r->dirfd, file, buf, sizeof(buf)) > 0 && cg_limit(buf, ret) == 0;
 }
 
+struct mem_entry *stats_entry(struct stats_reader *r, const struct mem_entry *e)
+{
+        struct mem_entry *ret = arena_alloc(r->a, sizeof(*ret));
+
+        if (ret)
+                *ret = *e;
+        else
+                r->no_memory = true;
+        return ret;
+}
+
 void stats_note(struct stats_reader *r, int result)
 {
         r->no_memory = r->no_memory || result == -ENOMEM;
@@ -110,6 +121,11 @@ static void read_pids(struct stats_reader *r, struct stats_result *ret)
         (void)stats_number(r, "pids.max", &ret->pids_limit);
 }
 
+static void read_pids_limit(struct stats_reader *r, struct stats_result *ret)
+{
+        (void)stats_number(r, "pids.max", &ret->pids_limit);
+}
+
 static void read_rdma(struct stats_reader *r, struct stats_result *ret)
 {
         char *current = stats_copy(r, "rdma.current");
@@ -131,10 +147,12 @@ static void read_network(struct stats_reader *r, const char *proc, pid_t pid, st
 
 typedef void (*read_fn)(struct stats_reader *r, struct stats_result *ret);
 
-static const struct {
+struct part {
         enum cgroup_controller controller;
         read_fn v1, v2;
-} parts[] = {
+};
+
+static const struct part parts[] = {
         {CG_CPUACCT, stats_v1_cpuacct, NULL}, /* v2 has all of it in cpu.stat */
         {CG_CPU, stats_v1_cpu, NULL},
         {CG_MEMORY, stats_v1_memory, stats_v2_memory},
@@ -144,37 +162,64 @@ static const struct {
         {CG_RDMA, read_rdma, read_rdma},
 };
 
+static const struct part sandbox_parts[] = {
+        {CG_CPUACCT, stats_v1_cpu_time, NULL},
+        {CG_CPU, stats_v1_cpu, NULL},
+        {CG_MEMORY, stats_v1_memory_limit, stats_v2_memory_limit},
+        {CG_PIDS, read_pids_limit, read_pids_limit},
+};
+
 static void reader_deinit(struct stats_reader *r)
 {
         r->dirfd = fd_close(r->dirfd);
         free(r->buf);
 }
 
-int stats_read(const struct cgroup *cg, pid_t pid, struct arena *a, struct stats_result *ret, struct error *err)
+static int read_parts(struct stats_reader *r, const struct cgroup *cg, const struct part *list, size_t n,
+                      struct stats_result *ret, struct error *err)
 {
-        _cleanup_(reader_deinit) struct stats_reader r = {.a = a, .buf = malloc(STATS_FILE_MAX), .dirfd = -1};
-
         if (!cgroup_exists(cg))
                 return error_set(err, REASON_CGROUP_NOT_FOUND,
                                  "cgroup %s does not exist, or is not the container's own", cgroup_path(cg));
         ret->cgroup_version = cgroup_host_version(cg->host) == 2 ? 2 : 1;
         ret->read_at = clock_realtime_ns();
-        for (size_t i = 0; i < ARRAY_SIZE(parts) && r.buf; i++) {
-                read_fn fn = cgroup_is_v2(cg, parts[i].controller) ? parts[i].v2 : parts[i].v1;
+        for (size_t i = 0; i < n && r->buf; i++) {
+                read_fn fn = cgroup_is_v2(cg, list[i].controller) ? list[i].v2 : list[i].v1;
 
-                if (fn && stats_cd(&r, cgroup_dir(cg, parts[i].controller)))
-                        fn(&r, ret);
+                if (fn && stats_cd(r, cgroup_dir(cg, list[i].controller)))
+                        fn(r, ret);
         }
-        if (r.buf && stats_cd(&r, cgroup_unified_dir(cg))) {
-                /* Where v1 does not count CPU time, v2 always does, without any controller. */
-                if (cgroup_is_v2(cg, CG_CPUACCT))
-                        stats_v2_cpu(&r, ret);
+        /* Where v1 does not count CPU time, v2 always does, without any controller. */
+        if (r->buf && cgroup_is_v2(cg, CG_CPUACCT) && stats_cd(r, cgroup_unified_dir(cg)))
+                stats_v2_cpu(r, ret);
+        return 0;
+}
+
+static int enough_memory(const struct stats_reader *r, const struct cgroup *cg, struct error *err)
+{
+        if (r->buf && !r->no_memory)
+                return 0;
+        return error_set(err, REASON_NO_RESOURCES, "no memory for the statistics of cgroup %s", cgroup_path(cg));
+}
+
+int stats_read(const struct cgroup *cg, pid_t pid, struct arena *a, struct stats_result *ret, struct error *err)
+{
+        _cleanup_(reader_deinit) struct stats_reader r = {.a = a, .buf = malloc(STATS_FILE_MAX), .dirfd = -1};
+
+        if (read_parts(&r, cg, parts, ARRAY_SIZE(parts), ret, err) < 0)
+                return -1;
+        if (r.buf && stats_cd(&r, cgroup_unified_dir(cg)))
                 stats_v2_pressure(&r, ret);
-        }
         if (r.buf)
                 read_network(&r, cg->host->proc, pid, ret);
-        if (!r.buf || r.no_memory)
-                return error_set(err, REASON_NO_RESOURCES, "no memory for the statistics of cgroup %s",
-                                 cgroup_path(cg));
-        return 0;
+        return enough_memory(&r, cg, err);
+}
+
+int stats_read_sandbox(const struct cgroup *cg, struct arena *a, struct stats_result *ret, struct error *err)
+{
+        _cleanup_(reader_deinit) struct stats_reader r = {.a = a, .buf = malloc(STATS_FILE_MAX), .dirfd = -1};
+
+        if (read_parts(&r, cg, sandbox_parts, ARRAY_SIZE(sandbox_parts), ret, err) < 0)
+                return -1;
+        return enough_memory(&r, cg, err);
 }

@@ -22,16 +22,21 @@ const char *stats_text(struct stats_reader *r, const char *file);
 char *stats_copy(struct stats_reader *r, const char *file);
 /* A number; none ("max", v1's largest) is 0. False: not there. */
 bool stats_number(struct stats_reader *r, const char *file, uint64_t *ret);
+/* Its copy in the arena. */
+struct mem_entry *stats_entry(struct stats_reader *r, const struct mem_entry *e);
 /* A parser's -ENOMEM. */
 void stats_note(struct stats_reader *r, int result);
 
 void stats_v1_cpu(struct stats_reader *r, struct stats_result *ret);     /* cpu.stat */
 void stats_v1_cpuacct(struct stats_reader *r, struct stats_result *ret);
+void stats_v1_cpu_time(struct stats_reader *r, struct stats_result *ret); /* of all CPUs together */
+void stats_v1_memory_limit(struct stats_reader *r, struct stats_result *ret); /* and what became of it */
 void stats_v1_memory(struct stats_reader *r, struct stats_result *ret);
 void stats_v1_blkio(struct stats_reader *r, struct stats_result *ret);
 void stats_v1_hugetlb(struct stats_reader *r, struct stats_result *ret);
 
 void stats_v2_cpu(struct stats_reader *r, struct stats_result *ret);
+void stats_v2_memory_limit(struct stats_reader *r, struct stats_result *ret);
 void stats_v2_memory(struct stats_reader *r, struct stats_result *ret);
 void stats_v2_io(struct stats_reader *r, struct stats_result *ret);
 void stats_v2_hugetlb(struct stats_reader *r, struct stats_result *ret);

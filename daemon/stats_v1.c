@@ -23,12 +23,11 @@ void stats_v1_cpu(struct stats_reader *r, struct stats_result *ret)
         (void)cg_find(text, "burst_time", &ret->cpu_burst_ns);
 }
 
-void stats_v1_cpuacct(struct stats_reader *r, struct stats_result *ret)
+void stats_v1_cpu_time(struct stats_reader *r, struct stats_result *ret)
 {
         long hz = sysconf(_SC_CLK_TCK);
         uint64_t tick = NSEC_PER_SEC / (hz > 0 ? (uint64_t)hz : 100), user = 0, system = 0;
         const char *text;
-        char *per_cpu;
 
         (void)stats_number(r, "cpuacct.usage", &ret->cpu_total_ns);
         text = stats_text(r, "cpuacct.stat");
@@ -36,6 +35,13 @@ void stats_v1_cpuacct(struct stats_reader *r, struct stats_result *ret)
                 ret->cpu_user_ns = user * tick;
                 ret->cpu_system_ns = system * tick;
         }
+}
+
+void stats_v1_cpuacct(struct stats_reader *r, struct stats_result *ret)
+{
+        char *per_cpu;
+
+        stats_v1_cpu_time(r, ret);
         per_cpu = stats_copy(r, "cpuacct.usage_percpu");
         if (per_cpu)
                 stats_note(r, cg_parse_percpu(per_cpu, r->a, &ret->cpu_per_cpu_ns));
@@ -44,7 +50,7 @@ void stats_v1_cpuacct(struct stats_reader *r, struct stats_result *ret)
 /* memory.PREFIXusage_in_bytes and its kin; NULL where the kernel has them not. */
 static struct mem_entry *read_entry(struct stats_reader *r, const char *prefix)
 {
-        struct mem_entry e = {0}, *ret;
+        struct mem_entry e = {0};
         char name[64];
 
         (void)snprintf(name, sizeof(name), "memory.%susage_in_bytes", prefix);
@@ -56,28 +62,14 @@ static struct mem_entry *read_entry(struct stats_reader *r, const char *prefix)
         (void)stats_number(r, name, &e.limit);
         (void)snprintf(name, sizeof(name), "memory.%sfailcnt", prefix);
         (void)stats_number(r, name, &e.failcnt);
-        ret = arena_alloc(r->a, sizeof(*ret));
-        if (ret)
-                *ret = e;
-        else
-                r->no_memory = true;
-        return ret;
+        return stats_entry(r, &e);
 }
 
-void stats_v1_memory(struct stats_reader *r, struct stats_result *ret)
+static void read_oom(struct stats_reader *r, struct stats_result *ret)
 {
+        const char *oom = stats_text(r, "memory.oom_control");
         uint64_t disabled = 0, under = 0;
-        const char *oom;
-        char *stat;
 
-        ret->memory = read_entry(r, "");
-        ret->swap = read_entry(r, "memsw.");
-        ret->kernel = read_entry(r, "kmem.");
-        ret->kernel_tcp = read_entry(r, "kmem.tcp.");
-        stat = stats_copy(r, "memory.stat");
-        if (stat)
-                stats_note(r, cg_parse_kv(stat, r->a, &ret->memory_stat));
-        oom = stats_text(r, "memory.oom_control");
         if (!oom)
                 return;
         (void)cg_find(oom, "oom_kill_disable", &disabled);
@@ -85,6 +77,29 @@ void stats_v1_memory(struct stats_reader *r, struct stats_result *ret)
         (void)cg_find(oom, "oom_kill", &ret->oom_kill);
         ret->oom_kill_disable = disabled != 0;
         ret->under_oom = under != 0;
+}
+
+void stats_v1_memory_limit(struct stats_reader *r, struct stats_result *ret)
+{
+        struct mem_entry e = {0};
+
+        if (stats_number(r, "memory.limit_in_bytes", &e.limit) && stats_number(r, "memory.failcnt", &e.failcnt))
+                ret->memory = stats_entry(r, &e);
+        read_oom(r, ret);
+}
+
+void stats_v1_memory(struct stats_reader *r, struct stats_result *ret)
+{
+        char *stat;
+
+        ret->memory = read_entry(r, "");
+        read_oom(r, ret);
+        ret->swap = read_entry(r, "memsw.");
+        ret->kernel = read_entry(r, "kmem.");
+        ret->kernel_tcp = read_entry(r, "kmem.tcp.");
+        stat = stats_copy(r, "memory.stat");
+        if (stat)
+                stats_note(r, cg_parse_kv(stat, r->a, &ret->memory_stat));
 }
 
 /*

@@ -35,26 +35,43 @@ void stats_v2_cpu(struct stats_reader *r, struct stats_result *ret)
 
 static struct mem_entry *read_entry(struct stats_reader *r, const char *current, const char *max, const char *peak)
 {
-        struct mem_entry e = {0}, *ret;
+        struct mem_entry e = {0};
 
         if (!stats_number(r, current, &e.usage))
                 return NULL;
         (void)stats_number(r, max, &e.limit);
         (void)stats_number(r, peak, &e.max);
-        ret = arena_alloc(r->a, sizeof(*ret));
-        if (ret)
-                *ret = e;
-        else
-                r->no_memory = true;
-        return ret;
+        return stats_entry(r, &e);
+}
+
+static void read_events(struct stats_reader *r, struct stats_result *ret)
+{
+        char *events = stats_copy(r, "memory.events");
+
+        if (!events)
+                return;
+        (void)cg_find(events, "oom_kill", &ret->oom_kill);
+        if (ret->memory)
+                (void)cg_find(events, "max", &ret->memory->failcnt);
+        stats_note(r, cg_parse_kv(events, r->a, &ret->memory_events));
+}
+
+void stats_v2_memory_limit(struct stats_reader *r, struct stats_result *ret)
+{
+        struct mem_entry e = {0};
+
+        if (stats_number(r, "memory.max", &e.limit))
+                ret->memory = stats_entry(r, &e);
+        read_events(r, ret);
 }
 
 void stats_v2_memory(struct stats_reader *r, struct stats_result *ret)
 {
         const char *swap_events;
-        char *stat, *events;
+        char *stat;
 
         ret->memory = read_entry(r, "memory.current", "memory.max", "memory.peak");
+        read_events(r, ret);
         ret->swap = read_entry(r, "memory.swap.current", "memory.swap.max", "memory.swap.peak");
         stat = stats_copy(r, "memory.stat");
         if (stat)
@@ -62,13 +79,6 @@ void stats_v2_memory(struct stats_reader *r, struct stats_result *ret)
         swap_events = ret->swap ? stats_text(r, "memory.swap.events") : NULL;
         if (swap_events)
                 (void)cg_find(swap_events, "max", &ret->swap->failcnt);
-        events = stats_copy(r, "memory.events");
-        if (!events)
-                return;
-        (void)cg_find(events, "oom_kill", &ret->oom_kill);
-        if (ret->memory)
-                (void)cg_find(events, "max", &ret->memory->failcnt);
-        stats_note(r, cg_parse_kv(events, r->a, &ret->memory_events));
 }
 
 void stats_v2_io(struct stats_reader *r, struct stats_result *ret)
