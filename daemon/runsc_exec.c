@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Start: a helper opens the client's FIFOs (that may hang) and gives them to us; they go to the sandbox with the
- * request. The answer is looked at, the pid in it recorded, and only then is it taken from the connection: killed in
- * between, the next daemon finds it there. Then the wait is sent on the same connection. So what may be on a connection
- * that was kept follows from the record: without a pid the answer of the start, with one that of the wait.
+ * Start: a helper opens the client's FIFOs (that may hang) and gives them to us (where there are none, there is no
+ * helper); they go to the sandbox with the request. The answer is looked at, the pid in it recorded, and only then is
+ * it taken from the connection: killed in between, the next daemon finds it there. Then the wait is sent on the same
+ * connection. So what may be on a connection that was kept follows from the record: without a pid the answer of the
+ * start, with one that of the wait.
  *
  * Whether the wait was sent before we were killed is not known, so the next daemon asks on a new connection too, and
  * the first of both that tells a status is believed.
@@ -263,6 +264,23 @@ static const char *request_text(struct op *op, struct error *err)
         return spec_urpc_exec(op->arena, &x, &text, err) < 0 ? NULL : text;
 }
 
+/* fds: -1, or the process's own, which stay the caller's. */
+static void send_start(struct op *op, const int fds[3], struct error *err)
+{
+        struct process *p = op->process;
+        const char *text = error_is_set(err) ? NULL : request_text(op, err);
+
+        op->asked = text != NULL;
+        if (text) {
+                urpc_call_peek(&p->runsc_exec->conn, text, strlen(text), fds, 3,
+                               p->container->daemon->config->command_timeout_ns, start_replied);
+                return;
+        }
+        if (p)
+                runsc_exec_free(p);
+        op_finish(op, err);
+}
+
 static void given(struct command *cmd, const struct command_result *res)
 {
         struct op *op = cmd->data;
@@ -270,52 +288,59 @@ static void given(struct command *cmd, const struct command_result *res)
         struct runsc_exec *x = p ? p->runsc_exec : NULL;
         struct error err = ERROR_NULL;
         int fds[3] = { -1, -1, -1 };
-        const char *text = NULL;
 
         op->not_run = true;
         if (!x)
                 error_set(&err, REASON_CANCELLED, "exec was given up");
         else if (!res->ok)
                 command_error(res, "exec", &err);
-        else if (take_given(x, fds, &err) == 0 && (!p->paths.terminal || make_terminal(p, fds, &err) == 0))
-                text = request_text(op, &err);
-        if (text)
-                urpc_call_peek(&x->conn, text, strlen(text), fds, 3, p->container->daemon->config->command_timeout_ns,
-                               start_replied);
-        op->asked = text != NULL;
+        else if (take_given(x, fds, &err) == 0 && p->paths.terminal)
+                make_terminal(p, fds, &err);
+        send_start(op, fds, &err);
         for (int i = 0; i < 3; i++)
                 fd_close(fds[i]);
-        if (text)
-                return;
-        if (p)
-                runsc_exec_free(p);
-        op_finish(op, &err);
 }
 
-bool runsc_exec_begin(struct op *op)
+/* Nothing of a client's has to be opened. And what is kept of it is with the keeper already, where it is found when we
+ * are killed at the next instruction. */
+static bool needs_nobody(const struct process *p)
+{
+        for (int i = 0; i < 3; i++)
+                if (p->stdio.child[i].kind != SPAWN_STDIO_NULL)
+                        return false;
+        return !p->paths.terminal && keeper_link_queued(p->container->daemon->keeper) == 0;
+}
+
+static void begin_with_null(struct op *op)
+{
+        _cleanup_(fd_closep) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        const int fds[3] = { null, null, null };
+        struct error err = ERROR_NULL;
+
+        op->not_run = true;
+        container_persist_now(op->container); /* the connection is in it */
+        if (null < 0)
+                error_set_errno(&err, REASON_NO_RESOURCES, errno, "cannot open /dev/null");
+        send_start(op, fds, &err);
+}
+
+static bool begin_with_helper(struct op *op)
 {
         struct process *p = op->process;
         struct command *cmd = &op->command;
         struct spawn_inherit *inherit;
-        struct runsc_exec *x;
-        int pair[2], fd = runsc_connect(op->container);
+        int *give = p->runsc_exec->give_fd;
 
-        if (fd < 0)
-                return false;
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-                fd_close(fd);
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, give) < 0) {
+                runsc_exec_free(p);
+                p->in_sandbox = false;
                 return false;
         }
-        x = exec_new(p);
-        urpc_open(&x->conn, fd);
-        x->give_fd[0] = pair[0];
-        x->give_fd[1] = pair[1];
-        process_keep(p);
         oci_new_command(op, COMMAND_CONTROL);
         inherit = arena_alloc(op->arena, sizeof(*inherit));
         if (!inherit)
                 abort(); /* see op_new */
-        *inherit = (struct spawn_inherit){ .fd = pair[1], .target = 3 };
+        *inherit = (struct spawn_inherit){ .fd = give[1], .target = 3 };
         cmd->params.path = op->container->daemon->helper_path;
         cmd->params.inherit = inherit;
         cmd->params.n_inherit = 1;
@@ -326,6 +351,21 @@ bool runsc_exec_begin(struct op *op)
         command_arg(cmd, "give");
         command_arg(cmd, "3");
         oci_submit(op, given);
+        return true;
+}
+
+bool runsc_exec_begin(struct op *op)
+{
+        struct process *p = op->process;
+        int fd = runsc_connect(op->container);
+
+        if (fd < 0)
+                return false;
+        urpc_open(&exec_new(p)->conn, fd);
+        process_keep(p);
+        if (!needs_nobody(p))
+                return begin_with_helper(op);
+        begin_with_null(op);
         return true;
 }
 
