@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "base/clock.h"
 #include "base/fd.h"
 #include "daemon/daemon.h"
 #include "daemon/runsc_control.h"
@@ -72,6 +73,44 @@ static void given(struct command *cmd, const struct command_result *res)
         urpc_call(&op->urpc, text, strlen(text), &file, 1, op->container->daemon->config->command_timeout_ns, written);
 }
 
+/* --- one that is to go on --- */
+
+static void refuse_to_end_it(struct op *op)
+{
+        struct error err = ERROR_NULL;
+
+        error_set(&err, REASON_NOT_SUPPORTED,
+                  "this release of gVisor cannot leave a sandbox running of which it writes a checkpoint: "
+                  "let the checkpoint end it, or use a later release");
+        op_finish(op, &err);
+}
+
+static void probed(struct urpc *u, struct urpc_reply *reply)
+{
+        struct op *op = container_of(u, struct op, urpc);
+        struct error err = ERROR_NULL;
+
+        if (!runsc_no_reply(reply, &err))
+                spec_urpc_empty(reply->text, reply->len, &err);
+        urpc_close(u);
+        op->asked = false;
+        if (reply->errnum)
+                op_finish(op, &err);
+        else if (err.reason == REASON_NOT_SUPPORTED)
+                refuse_to_end_it(op);
+        else
+                oci_begin(op);
+}
+
+static void begin_leaving_running(struct op *op)
+{
+        const char *id = op->container->params->id;
+
+        if (!runsc_ask(op, spec_urpc_str(op->arena, "containerManager.ContainerRuntimeState", id), RUNSC_CALL_NS,
+                       probed))
+                refuse_to_end_it(op);
+}
+
 bool runsc_checkpoint_begin(struct op *op)
 {
         const struct container *c = op->container;
@@ -79,8 +118,12 @@ bool runsc_checkpoint_begin(struct op *op)
         struct spawn_inherit *inherit;
         int probe;
 
-        if (op->kind != OP_CHECKPOINT || !x || !x->exit || c->state != CONTAINER_CHECKPOINTING || runsc_is_sub(c))
+        if (op->kind != OP_CHECKPOINT || !x || c->state != CONTAINER_CHECKPOINTING || runsc_is_sub(c))
                 return false;
+        if (!x->exit) {
+                begin_leaving_running(op);
+                return true;
+        }
         probe = runsc_connect(op->container);
         if (probe < 0)
                 return false;

@@ -3,7 +3,7 @@
 # Generated, and kept in the tree so that it can be read there; tests/check-docs.sh says when it is stale.
 dist_doc_DATA += doc/protocol.md doc/states.md
 EXTRA_DIST += doc/protocol.md.in doc/states.md.in
-dist_doc_DATA += doc/containerd.md doc/metrics.md
+dist_doc_DATA += doc/containerd.md doc/gvisor.md doc/metrics.md
 .PHONY: docs
 docs: tools/gen-docs$(EXEEXT) tools/gen-states$(EXEEXT)
 	$(AM_V_GEN)tools/gen-docs$(EXEEXT) $(srcdir)/doc/protocol.md.in > $(srcdir)/doc/protocol.md.tmp && mv $(srcdir)/doc/protocol.md.tmp $(srcdir)/doc/protocol.md

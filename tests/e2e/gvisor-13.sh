@@ -11,5 +11,5 @@ programs=$(bash "$top_srcdir/tests/e2e/debian13.sh" "$top_builddir/tests/e2e/deb
         exit 99
 }
 # what depends on the release; the rest is the same code
-export CASES=${CASES:-no_resident_process statuses_and_streams over_a_restart exec_in_terminal by_the_socket paused_over_a_restart statistics nobody_else}
+export CASES=${CASES:-no_resident_process statuses_and_streams over_a_restart exec_in_terminal by_the_socket left_running paused_over_a_restart statistics nobody_else}
 E2E_RUNSC=$programs/runsc exec bash "$top_srcdir/tests/e2e/gvisor.sh"

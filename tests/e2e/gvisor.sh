@@ -289,6 +289,28 @@ by_the_socket() {
         rm -rf "$T/image"
 }
 
+# A release that cannot do it would end the sandbox, and make another one behind our back.
+left_running() {
+        local pid
+
+        run sh -c 'while :; do echo; sleep 0.01; done'
+        pid=$(state .process.pid)
+        : >"$T/calls"
+        if [ -n "${E2E_RUNSC-}" ]; then
+                must checkpoint '{path: "'"$T/image"'"}'
+                [ -s "$T/image/checkpoint.img" ]
+                ok $? "a checkpoint of one that goes on"
+        else
+                refused not-supported "a release that would end it is not asked for a checkpoint of one that is to go on" checkpoint '{path: "'"$T/image"'"}'
+                is "$(runsc_was_called_for)" "" "not even by runsc"
+        fi
+        counts
+        ok $? "it goes on"
+        is "$(state '"\(.process.status) \(.process.pid)"')" "running $pid" "and is the sandbox that it was"
+        rm -rf "$T/image"
+        kill_and_remove
+}
+
 # --- OOM, statistics ---
 
 oom() {
@@ -362,5 +384,5 @@ printf '#!/bin/sh\necho "$@" >>%s\nexec %s "$@"\n' "$T/calls" "${E2E_RUNSC:-$(co
 chmod +x "$T/bin/runsc"
 sed -i "s|^\[runtimes.runsc\]|&\npath = \"$T/bin/runsc\"|" "$e2e_config"
 e2e_start
-for_runtime runsc ${CASES:-no_resident_process statuses_and_streams ends_with_the_sandbox ends_at_once over_a_restart crash_while_starting exec_in_terminal by_the_socket paused_over_a_restart oom statistics nobody_else}
+for_runtime runsc ${CASES:-no_resident_process statuses_and_streams ends_with_the_sandbox ends_at_once over_a_restart crash_while_starting exec_in_terminal by_the_socket left_running paused_over_a_restart oom statistics nobody_else}
 e2e_done
