@@ -264,8 +264,53 @@ paused_as_a_whole() {
 }
 
 # Asked by runsc itself, since there is no daemon.
+processes_in_sandbox() { # FORMAT
+        nsenter --net="$([ "$RUNTIME" = runsc ] && echo "$ROOT/netns/runsc" || echo "$T/shy-netns")" \
+                runsc --root "$(echo "$ROOT/runtime/$RUNTIME"/*)" ps --format "$1" "$ID" 2>/dev/null
+}
+
 empty_in_sandbox() {
-        ! nsenter --net="$ROOT/netns/runsc" "${E2E_RUNSC:-runsc}" --root "$(echo "$ROOT"/runtime/runsc/*)" ps --format json "$ID" 2>/dev/null | grep -q "[0-9]"
+        ! processes_in_sandbox json | grep -q "[0-9]"
+}
+
+has_shells() { # NUMBER
+        [ "$(processes_in_sandbox table | grep -c ' sh *$')" = "$1" ]
+}
+
+# What every container of a sandbox has and does is limited and counted by the host for all of it together.
+out_of_memory() {
+        BOX=$ID
+        bundle "$(annotated sandbox)"' | .linux.resources.memory = {limit: 134217728}' sleep 1000
+        create && must start
+        joins bystander sleep 1000 && must start
+        joins glutton dd if=/dev/zero of=/dev/null bs=400M count=1 && must start
+        is "$(status_of) $(of bystander status_of) $(ID=$BOX status_of)" "137 137 137" "one takes more than the sandbox may: 137 for all in it"
+        is "$(kinds) / $(of bystander kinds) / $(ID=$BOX kinds)" "create start oom exit / create start oom exit / create start oom exit" "and all are told that it was for lack of memory, before their ends"
+        of glutton must delete && of bystander must delete
+        ID=$BOX
+        remove
+        rm -rf "${T:?}/b/"*"$BOX" "$T/out/"*"$BOX"*
+}
+
+cpu_of() {
+        call stats && field '.cpu_total_ns // 0'
+}
+
+# The host's count of the whole sandbox is divided as the sandbox says.
+shares_of_the_cpu() {
+        local idle busy
+
+        box
+        joins busy sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; echo done; exec sleep 1000' && must start
+        joins idle sleep 1000 && must start
+        eventually grep -q done "$T/out/busy-$BOX"
+        busy=$(of busy cpu_of) idle=$(of idle cpu_of)
+        [ "$busy" -gt $((3 * idle)) ]
+        ok $? "one that has worked has more CPU time than one that sleeps ($busy, $idle)"
+        of busy must kill '{signal: 9}' && of idle must kill '{signal: 9}'
+        of busy status_of >/dev/null && of idle status_of >/dev/null
+        of busy must delete && of idle must delete
+        end_box
 }
 
 # What is told on the way of the sandbox's end is told to the next daemon.
@@ -347,21 +392,30 @@ over_a_restart() {
         box
         joins a sh -c 'until [ -e /vol/go ]; do sleep 0.05; done; exit 5' && must start
         joins b sh -c 'until [ -e /vol/go ]; do sleep 0.05; done; echo late; exit 6'
+        of a add_exec now '' sh -c 'until [ -e /vol/now ]; do sleep 0.05; done; exit 7'
+        of a add_exec later '' sh -c 'until [ -e /vol/then ]; do sleep 0.05; done; exit 8'
         old=$(daemon_pid)
+        kill -STOP "$keeper_pid"
         kill -KILL "$old"
+        touch "$T/vol/now"
+        eventually of a has_shells 2
+        kill -CONT "$keeper_pid"
         eventually answers
+        is "$(of a status_of '{exec_id: "now"}')" 7 "an exec in one, which ended while there was no daemon"
         must start
         ok $? "one that an earlier daemon had created is started"
+        touch "$T/vol/then"
+        is "$(of a status_of '{exec_id: "later"}')" 8 "an exec in one, which ends after that"
         touch "$T/vol/go"
         is "$(of a status_of) $(of b status_of)" "5 6" "the exit statuses are known to the next daemon"
         is "$(cat "$T/out/$ID")" late "the output too"
-        rm -f "$T/vol/go"
+        rm -f "$T/vol/go" "$T/vol/now" "$T/vol/then"
         of a must delete && of b must delete
         end_box
 }
 
 make_shy_runsc
 e2e_start
-for_runtime runsc streams_and_statuses before_the_start ids_that_are_alike end_of_the_sandbox over_a_restart paused_and_killed paused_as_a_whole ends_without_a_daemon kubernetes terminals
+for_runtime runsc streams_and_statuses before_the_start ids_that_are_alike end_of_the_sandbox over_a_restart out_of_memory shares_of_the_cpu paused_and_killed paused_as_a_whole ends_without_a_daemon kubernetes terminals
 for_runtime shy-runsc streams_and_statuses end_of_the_sandbox over_a_restart paused_and_killed
 e2e_done

@@ -152,6 +152,32 @@ static void the_file_of_gvisor(void **state)
         unit_rmdir(dir);
 }
 
+/* Each key that gVisor's own shim has. What is the shim's own affair, not the container's, is taken and has no effect:
+ * sandboxd has one log, a group of fronts, and a cgroup of their own, all in its configuration. */
+static void each_key_of_gvisor(void **state)
+{
+        assert_int_equal(body("binary_name = \"/opt/runsc-2\"\n"), 0);
+        assert_string_equal(p.binary, "/opt/runsc-2");
+        assert_string_equal(p.runtime_root, "/run/containerd/runsc"); /* where that shim has it */
+        assert_int_equal(body("root = \"/run/r\"\nbinary_name = \"runsc\"\n"), 0);
+        assert_string_equal(p.runtime_root, "/run/r");
+        assert_string_equal(p.runtime, "runsc");
+        assert_int_equal(body("io_uid = 3\nio_gid = 4\n"), 0);
+        assert_true(p.io_uid == 3 && p.io_gid == 4);
+        assert_int_equal(body("log_path = \"/var/log/%ID%/\"\nlog_level = \"debug\"\nshim_cgroup = \"/x\"\n"
+                              "grouping = true\nenable_hibernate_server = true\n"), 0);
+        assert_int_equal(p.runtime_args.n, 0);
+        assert_string_equal(p.binary, "");
+        assert_int_equal(body("[runsc_config]\ndebug-log = \"/l/%ID%/\"\noverlay2 = \"none\"\nnet-raw = true\n"), 0);
+        assert_int_equal(p.runtime_args.n, 3);
+        assert_string_equal(p.runtime_args.items[0], "--debug-log=/l/%ID%/"); /* %ID%: by sandboxd */
+        assert_string_equal(p.runtime_args.items[1], "--overlay2=none");
+        assert_string_equal(p.runtime_args.items[2], "--net-raw=true");
+        assert_string_equal(p.runtime, "runsc");
+        assert_int_equal(body("io_uid = -1\n"), -1);
+        assert_int_equal(body("binary_name = 5\n"), -1);
+}
+
 static void of_a_checkpoint(void **state)
 {
         Shim__CheckpointOptions o = SHIM__CHECKPOINT_OPTIONS__INIT;
@@ -179,6 +205,7 @@ int main(void)
         static const struct CMUnitTest tests[] = {
                 TEST(none_and_unknown), TEST(of_runc),            TEST(a_binary_names_the_runtime),
                 TEST(a_table_of_cri),   TEST(the_file_of_gvisor), TEST(of_a_checkpoint),
+                TEST(each_key_of_gvisor),
         };
 
         return cmocka_run_group_tests_name("shim-options", tests, NULL, NULL);
