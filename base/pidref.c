@@ -115,7 +115,7 @@ int proc_stat_read(pid_t pid, struct proc_stat *ret)
 }
 
 /* The fields that are read, by their numbers in proc(5). */
-enum { F_PPID = 4, F_TTY_NR = 7, F_UTIME = 14, F_STIME = 15, F_START_TIME = 22, F_EXIT_CODE = 52 };
+enum { F_PPID = 4, F_TTY_NR = 7, F_FLAGS = 9, F_UTIME = 14, F_STIME = 15, F_START_TIME = 22, F_EXIT_CODE = 52 };
 
 static bool parse_field(int field, const char *p, char **end, struct proc_stat *st)
 {
@@ -134,6 +134,9 @@ static bool parse_field(int field, const char *p, char **end, struct proc_stat *
                 break;
         case F_TTY_NR:
                 st->tty_nr = negative ? -(int)value : (int)value;
+                break;
+        case F_FLAGS:
+                st->flags = (unsigned)value;
                 break;
         case F_UTIME:
                 st->utime = value;

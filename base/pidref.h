@@ -39,6 +39,7 @@ struct proc_stat {
         int exit_code;       /* field 52: wait status once state is Z; needs CAP_SYS_PTRACE, else 0 */
         uint64_t utime, stime; /* clock ticks */
         int tty_nr;
+        unsigned flags; /* PF_* */
         char comm[64];
 };
 int proc_stat_read(pid_t pid, struct proc_stat *ret);

@@ -14,6 +14,7 @@
 /* v1 limits are page counters: LONG_MAX rounded down to a page (of at most 64 KiB) means that there is none. */
 #define V1_NO_LIMIT UINT64_C(0x7fffffffffff0000)
 #define CPUSET_MAX  8192 /* CPUs or nodes; the kernel's own bound on x86 */
+#define PID_LARGEST 4194304
 
 char *cg_line(char **cursor)
 {
@@ -87,6 +88,24 @@ int cg_limit(const char *text, uint64_t *ret)
         if (cg_u64(text, &v) < 0)
                 return -EBADMSG;
         *ret = v >= V1_NO_LIMIT ? 0 : v;
+        return 0;
+}
+
+int cg_parse_pids(const char *piece, size_t len, pid_t *carry, int (*add)(void *data, pid_t pid), void *data)
+{
+        for (size_t i = 0; i < len; i++) {
+                pid_t pid = *carry;
+                int r;
+
+                if (piece[i] >= '0' && piece[i] <= '9') {
+                        *carry = pid > PID_LARGEST ? pid : pid * 10 + (piece[i] - '0');
+                        continue;
+                }
+                *carry = 0;
+                r = pid > 0 && pid <= PID_LARGEST ? add(data, pid) : 0;
+                if (r)
+                        return r;
+        }
         return 0;
 }
 

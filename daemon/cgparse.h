@@ -7,6 +7,7 @@
  * have the expected form is skipped (the kernel adds lines and columns), or refused where a single value is expected.
  */
 
+#include <sys/types.h>
 #include "proto/codec.h"
 
 /* Next line or next word (at spaces and tabs) of *cursor, NUL-terminated in place; NULL at the end. Empty ones are
@@ -18,6 +19,10 @@ char *cg_word(char **cursor);
 int cg_u64(const char *text, uint64_t *ret);
 /* A limit; none ("max", -1, or v1's largest page counter) is 0. */
 int cg_limit(const char *text, uint64_t *ret);
+/* A piece of cgroup.procs, from which the next one goes on: *carry is 0 at the begin. Calls add for each number that is
+ * whole, but 0 (a process of a pid namespace that we do not see) and beyond 2^22, the kernel's largest; 0, or what add
+ * said when that was not 0. */
+int cg_parse_pids(const char *piece, size_t len, pid_t *carry, int (*add)(void *data, pid_t pid), void *data);
 /* Value of a "key value" line. */
 bool cg_find(const char *text, const char *key, uint64_t *ret);
 /* The limit of a device in lines "8:0 100" (key "") or "8:0 rbps=100 wbps=max" (its key). False: not there. */

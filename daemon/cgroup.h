@@ -63,8 +63,8 @@ int cgroup_frozen(const struct cgroup *cg);
 /* v1: lets what is being frozen run for a moment. Now and then a freezing does not end without it, while new processes
  * come; what runs processes meanwhile is asked again. v2: nothing. */
 void cgroup_freeze_anew(const struct cgroup *cg);
-/* SIGKILL to all in it: cgroup.kill where the kernel has it, else every pid by pidfd (call again until cgroup_pids is
- * empty; a frozen v1 cgroup is thawed after). A signal other than SIGKILL: to every process by pidfd. */
+/* SIGKILL to all in it: cgroup.kill where the kernel has it, else frozen, every pid by pidfd, and thawed (call again
+ * until cgroup_pids is empty). A signal other than SIGKILL: to every process by pidfd. */
 int cgroup_signal_all(const struct cgroup *cg, int signal, struct error *err);
 /* Removes it in every hierarchy, with empty children. 0, or -1 with the reason (busy). Already gone is fine. */
 int cgroup_remove(const struct cgroup *cg, struct error *err);

@@ -26,6 +26,7 @@
 #define PIDS_MAX    (4 * 1024 * 1024) /* the kernel's largest pid_max */
 #define DIRS_MAX    65536             /* cgroups below one container */
 #define PIDFD_BATCH 128
+#define KILL_ROUNDS 8
 
 static void dir_closep(DIR **d)
 {
@@ -118,8 +119,10 @@ static void pid_vec_deinit(struct pid_vec *v)
         free(v->items);
 }
 
-static int pid_vec_add(struct pid_vec *v, pid_t pid)
+static int pid_vec_add(void *data, pid_t pid)
 {
+        struct pid_vec *v = data;
+
         if (v->n == v->size) {
                 size_t size = v->size ? v->size * 2 : 64;
                 pid_t *items = v->n < PIDS_MAX ? reallocarray(v->items, size, sizeof(*items)) : NULL;
@@ -142,25 +145,18 @@ static int pid_compare(const void *a, const void *b)
 
 static int visit_procs(int dirfd, void *data)
 {
-        struct pid_vec *v = data;
         _cleanup_(fd_closep) int fd = openat(dirfd, "cgroup.procs", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         char buf[8192];
         ssize_t n;
-        pid_t pid = 0;
+        pid_t carry = 0;
 
         if (fd < 0)
                 return errno == ENOENT || errno == ENODEV ? 0 : -errno;
         while ((n = read(fd, buf, sizeof(buf))) > 0) {
-                for (ssize_t i = 0; i < n; i++) {
-                        if (buf[i] >= '0' && buf[i] <= '9' && pid < PIDS_MAX) {
-                                pid = pid * 10 + (buf[i] - '0');
-                                continue;
-                        }
-                        /* 0: a process of a pid namespace that we do not see */
-                        if (pid > 0 && pid_vec_add(v, pid) < 0)
-                                return -ENOMEM;
-                        pid = 0;
-                }
+                int r = cg_parse_pids(buf, (size_t)n, &carry, pid_vec_add, data);
+
+                if (r < 0)
+                        return r;
         }
         /* EOPNOTSUPP: a threaded v2 cgroup; its processes are in the list of the one above. ENODEV: just removed. */
         return n < 0 && errno != EOPNOTSUPP && errno != ENODEV ? -errno : 0;
@@ -393,33 +389,70 @@ static int signal_batch(const struct cgroup *cg, const pid_t *pids, size_t n, in
         return 0;
 }
 
-static int signal_pids(const struct cgroup *cg, int signal)
+static int signal_pids(const struct cgroup *cg, const struct pid_vec *v, int signal)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < v->n && r == 0; i += PIDFD_BATCH)
+                r = signal_batch(cg, v->items + i, v->n - i < PIDFD_BATCH ? v->n - i : PIDFD_BATCH, signal);
+        return r;
+}
+
+/* Are all of a in b? Both are ascending. */
+static bool is_subset(const struct pid_vec *a, const struct pid_vec *b)
+{
+        for (size_t i = 0; i < a->n; i++)
+                if (!b->n || !bsearch(&a->items[i], b->items, b->n, sizeof(pid_t), pid_compare))
+                        return false;
+        return true;
+}
+
+/*
+ * Freeze, signal, thaw. What is being frozen cannot fork: a fork is begun anew after the thaw, which SIGKILL
+ * forestalls. Nobody waits until all are frozen: a process that was half made when the freezing began is frozen too,
+ * and is found by looking again. v1 keeps the killed ones in a frozen cgroup, also one that was frozen before, until
+ * it is thawed.
+ */
+static int kill_frozen(const struct cgroup *cg, bool may_freeze)
+{
+        _cleanup_(pid_vec_deinit) struct pid_vec known = {0};
+        bool v2 = cgroup_is_v2(cg, CG_FREEZER);
+        const char *dir = may_freeze ? cgroup_dir(cg, CG_FREEZER) : NULL;
+        const char *file = v2 ? "cgroup.freeze" : "freezer.state";
+        int r = 0;
+
+        if (dir)
+                (void)write_file(dir, file, v2 ? "1" : "FROZEN");
+        for (unsigned round = 0; round < KILL_ROUNDS && r == 0; round++) {
+                _cleanup_(pid_vec_deinit) struct pid_vec now = {0};
+
+                r = collect_pids(cg, &now);
+                if (r == 0 && is_subset(&now, &known))
+                        break;
+                if (r == 0)
+                        r = signal_pids(cg, &now, SIGKILL);
+                pid_vec_deinit(&known);
+                known = now;
+                now = (struct pid_vec){0};
+        }
+        if (dir)
+                (void)write_file(dir, file, v2 ? "0" : "THAWED");
+        return r;
+}
+
+static int signal_each(const struct cgroup *cg, int signal)
 {
         _cleanup_(pid_vec_deinit) struct pid_vec v = {0};
         int r = collect_pids(cg, &v);
 
-        for (size_t i = 0; i < v.n && r == 0; i += PIDFD_BATCH)
-                r = signal_batch(cg, v.items + i, v.n - i < PIDFD_BATCH ? v.n - i : PIDFD_BATCH, signal);
-        return r;
-}
-
-/* A frozen v1 cgroup keeps its killed processes until it is thawed. */
-static void thaw_v1(const struct cgroup *cg, uint32_t mask)
-{
-        const char *dir = cgroup_dir(cg, CG_FREEZER);
-        char buf[32];
-
-        if (!dir || cgroup_is_v2(cg, CG_FREEZER) || !(mask & 1U << cg->host->of[CG_FREEZER]))
-                return;
-        if (read_file(dir, "freezer.state", buf, sizeof(buf)) == 0 && strncmp(buf, "THAWED", 6) != 0)
-                (void)write_file(dir, "freezer.state", "THAWED");
+        return r < 0 ? r : signal_pids(cg, &v, signal);
 }
 
 int cgroup_signal_all(const struct cgroup *cg, int signal, struct error *err)
 {
         const char *unified = cgroup_unified_dir(cg);
+        int freezer = cg->host->of[CG_FREEZER], r;
         uint32_t mask, v1 = 0;
-        int r = 0;
 
         if (own_now(cg, &mask, err) < 0)
                 return -1;
@@ -431,15 +464,13 @@ int cgroup_signal_all(const struct cgroup *cg, int signal, struct error *err)
         }
         if (!mask)
                 return not_private(cg, "signal", err);
-        if (signal == SIGKILL && unified) {
-                r = write_file(unified, "cgroup.kill", "1");
-                if (r == 0 && !v1)
-                        return 0;
-                /* Not there before Linux 5.14; on a hybrid host the processes need not be in the v2 tree. */
-        }
-        r = signal_pids(cg, signal);
+        /* Not there before Linux 5.14; on a hybrid host the processes need not be in the v2 tree. */
+        if (signal == SIGKILL && unified && write_file(unified, "cgroup.kill", "1") == 0 && !v1)
+                return 0;
         if (signal == SIGKILL)
-                thaw_v1(cg, mask);
+                r = kill_frozen(cg, freezer >= 0 && (mask & 1U << freezer));
+        else
+                r = signal_each(cg, signal);
         if (r == -ENOENT)
                 return pids_error(cg, r, err);
         if (r < 0)

@@ -63,18 +63,9 @@ static void tell(struct logger *l, const struct error *err)
 
 static bool is_exiting(pid_t pid)
 {
-        char path[64], text[512];
-        const char *p;
-        unsigned flags = 0;
-        char state;
+        struct proc_stat st;
 
-        snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-        if (fd_read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
-                return true;
-        p = strrchr(text, ')');
-        if (!p || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
-                return true;
-        return state == 'Z' || (flags & PF_EXITING);
+        return proc_stat_read(pid, &st) < 0 || st.state == 'Z' || (st.flags & PF_EXITING);
 }
 
 static void on_ready_fd(struct watch_fd *w, unsigned events)

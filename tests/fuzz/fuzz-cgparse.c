@@ -5,7 +5,9 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
+#include "base/pidref.h"
 #include "daemon/cgparse.h"
+#include "daemon/helper/mountinfo.h"
 #include "daemon/oom_log.h"
 
 static void check_name(const char *name)
@@ -81,6 +83,50 @@ static void kernel_log(char *text)
         oom_log_deinit(&l);
 }
 
+static int add_pid(void *data, pid_t pid)
+{
+        FUZZ_CHECK(pid > 0 && pid <= 4194304);
+        return ++*(unsigned *)data == 1000 ? -1 : 0;
+}
+
+/* In two pieces, cut where the first byte says. */
+static void pids(const char *text)
+{
+        unsigned whole = 0, cut = 0;
+        size_t len = strlen(text), at = len ? (unsigned char)text[0] % len : 0;
+        pid_t carry = 0;
+        int r = cg_parse_pids(text, len, &carry, add_pid, &whole), again;
+
+        FUZZ_CHECK(whole <= len && (r == 0) == (whole < 1000));
+        carry = 0;
+        again = cg_parse_pids(text, at, &carry, add_pid, &cut);
+        if (again == 0)
+                again = cg_parse_pids(text + at, len - at, &carry, add_pid, &cut);
+        FUZZ_CHECK(again == r && cut == whole);
+}
+
+static void process(const char *text)
+{
+        struct proc_stat st;
+
+        if (proc_stat_parse(text, &st) == 0)
+                FUZZ_CHECK(st.pid > 0 && strlen(st.comm) < sizeof(st.comm) && strchr(text, st.state));
+}
+
+static void mounts(const char *text)
+{
+        struct mountinfo m = MOUNTINFO_NULL;
+        size_t len = strlen(text);
+
+        if (mountinfo_parse(&m, strdup(text)) < 0)
+                return;
+        for (size_t i = 0; i < m.n; i++)
+                FUZZ_CHECK(m.entries[i].point >= m.text &&
+                           m.entries[i].point + strlen(m.entries[i].point) <= m.text + len);
+        (void)mountinfo_find(&m, "/a/b");
+        mountinfo_deinit(&m);
+}
+
 static void lines(char kind, char *text)
 {
         char *line, *one, *two, *three;
@@ -101,6 +147,12 @@ static void lines(char kind, char *text)
                 FUZZ_CHECK(cg_u64(text, &v) < 0 || (*text >= '0' && *text <= '9' && cg_limit(text, &v) == 0));
         if (kind == 'o')
                 kernel_log(text);
+        if (kind == 'q')
+                pids(text);
+        if (kind == 't')
+                process(text);
+        if (kind == 'M')
+                mounts(text);
         while ((kind == 'g' || kind == 'm') && (line = cg_line(&text))) {
                 if (kind == 'g' && cg_parse_proc_line(line, &one, &two) == 0)
                         FUZZ_CHECK(*two == '/' && !cg_list_has(one, "\n"));

@@ -5,10 +5,10 @@ LIBFUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 FUZZ_CHECKS =
 
 FUZZ_CHECKS += tests/fuzz/check-cgparse
-tests_fuzz_check_cgparse_SOURCES = tests/fuzz/fuzz-cgparse.c tests/fuzz/standalone.c $(FUZZ_COMMON)
+tests_fuzz_check_cgparse_SOURCES = tests/fuzz/fuzz-cgparse.c daemon/helper/mountinfo.c tests/fuzz/standalone.c $(FUZZ_COMMON)
 tests_fuzz_check_cgparse_LDADD = libdaemon.la
 FUZZERS += tests/fuzz/fuzz-cgparse
-tests_fuzz_fuzz_cgparse_SOURCES = tests/fuzz/fuzz-cgparse.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_cgparse_SOURCES = tests/fuzz/fuzz-cgparse.c daemon/helper/mountinfo.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_cgparse_LDADD = libdaemon.la
 tests_fuzz_fuzz_cgparse_LDFLAGS = $(LIBFUZZER)
 

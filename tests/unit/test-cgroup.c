@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -376,6 +378,18 @@ static void test_kill_file(void **state)
         assert_int_equal(cgroup_signal_all(cg, SIGKILL, &f.err), 0);
         read_back(&f, "v2/c1/cgroup.kill", buf, sizeof(buf));
         assert_string_equal(buf, "1");
+
+        /* a kernel without that file: frozen, signalled, thawed */
+        tree_write(&f.tree, "v2/c2/cgroup.procs", "");
+        tree_write(&f.tree, "v2/c2/cgroup.freeze", "?");
+        cg = cgroup_free(cg);
+        assert_int_equal(cgroup_of_path(f.host, "/c2", &cg, &f.err), 0);
+        assert_int_equal(cgroup_signal_all(cg, SIGTERM, &f.err), 0);
+        read_back(&f, "v2/c2/cgroup.freeze", buf, sizeof(buf));
+        assert_string_equal(buf, "?");
+        assert_int_equal(cgroup_signal_all(cg, SIGKILL, &f.err), 0);
+        read_back(&f, "v2/c2/cgroup.freeze", buf, sizeof(buf));
+        assert_string_equal(buf, "0");
         finish(&f);
 }
 
@@ -531,6 +545,68 @@ static void test_real_many(void **state)
         assert_int_equal(fd_count(), before);
 }
 
+/* --- processes that are never the same twice --- */
+
+enum { CHAINS = 4, GENERATIONS = 400 };
+struct chains {
+        uint64_t until;
+        _Atomic unsigned born;
+};
+
+/* Each process forks and ends: whoever is in the list has gone when it is signalled. */
+static int child_chain(void *arg)
+{
+        struct chains *c = arg;
+
+        while (clock_monotonic_ns() < c->until) {
+                pid_t pid = fork();
+
+                if (pid > 0)
+                        _exit(0);
+                if (pid == 0)
+                        c->born++;
+        }
+        return 0;
+}
+
+static bool is_empty(const struct cgroup *cg)
+{
+        _cleanup_(arena_freep) struct arena *a = arena_new();
+        pid_t *pids;
+        size_t n;
+
+        return a && cgroup_pids(cg, a, &pids, &n, NULL) == 0 && n == 0;
+}
+
+/* One call is enough: by cgroup.kill, or frozen. */
+static void test_real_fork_chain(void **state)
+{
+        _cleanup_(cgroup_freep) struct cgroup *cg = NULL;
+        struct error err = ERROR_NULL;
+        struct real *r = need_real(state);
+        struct chains *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        char path[80];
+
+        assert_true(c != MAP_FAILED);
+        c->until = clock_monotonic_ns() + 30 * NSEC_PER_SEC;
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+        for (unsigned i = 0; i < CHAINS; i++)
+                (void)real_fork(r, "", child_chain, c);
+        (void)snprintf(path, sizeof(path), "/%s", r->name);
+        assert_int_equal(cgroup_of_path(r->host, path, &cg, &err), 0);
+        while (c->born < GENERATIONS && clock_monotonic_ns() < c->until)
+                (void)poll(NULL, 0, 1);
+        assert_true(c->born >= GENERATIONS);
+        assert_int_equal(cgroup_signal_all(cg, SIGKILL, &err), 0);
+        assert_true(eventually(is_empty, cg));
+        assert_true(clock_monotonic_ns() < c->until); /* and not because they were done */
+        while (waitpid(-1, NULL, 0) > 0)
+                ;
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+        assert_true(eventually(can_remove, cg));
+        (void)munmap(c, sizeof(*c));
+}
+
 static void test_real_zombie(void **state)
 {
         struct cgroup *cg = NULL;
@@ -577,6 +653,7 @@ int main(void)
                 cmocka_unit_test(test_kill_file),
                 cmocka_unit_test_setup_teardown(test_real, setup_real, teardown_real),
                 cmocka_unit_test_setup_teardown(test_real_many, setup_real, teardown_real),
+                cmocka_unit_test_setup_teardown(test_real_fork_chain, setup_real, teardown_real),
                 cmocka_unit_test_setup_teardown(test_real_zombie, setup_real, teardown_real),
                 cmocka_unit_test(test_real_own),
         };
