@@ -356,9 +356,10 @@ static void decide_dead(struct adoption *a, struct found *f)
 
 static void undo(struct container *c)
 {
-        publish_simple(c, EVENT_CLEANED, "", "a create that was under way when the daemon ended is undone");
-        error_set(&c->failure, REASON_IN_DOUBT,
-                  "the daemon ended while the container was being created; what there was of it was removed");
+        if (!error_is_set(&c->failure))
+                error_set(&c->failure, REASON_IN_DOUBT,
+                          "the daemon ended while the container was being created; what there was of it was removed");
+        publish_simple(c, EVENT_CLEANED, "", c->failure.message);
         container_adopt_state(c, CONTAINER_UNDOING, true);
         container_settle_create(c); /* it may have gone before the end of this round */
 }
@@ -370,7 +371,8 @@ static void made_known(struct op *op, const struct error *err)
         c->adopting--;
         if (err)
                 log_warn("container %s: %s", c->key, err->message);
-        if (err || !op->status[0]) {
+        /* or a limit is not in force: whoever asks again is told so by the next create */
+        if (err || !op->status[0] || error_is_set(&c->failure)) {
                 undo(c);
                 return;
         }
@@ -383,14 +385,13 @@ static void made_known(struct op *op, const struct error *err)
 static bool decide_made(struct adoption *a, struct found *f)
 {
         struct container *c = f->container;
-        struct error err = ERROR_NULL;
         bool alive;
 
         if (!c->init.pid && !process_find_made(&a->hold, f->rec, &c->init))
                 return false;
         alive = c->init.watch.active || process_find_alive(&a->hold, &c->init);
-        if (c->init.watch.active && start_find_cgroup(c, c->init.pid, &err) < 0)
-                log_warn("container %s: %s", c->key, err.message);
+        if (c->init.watch.active && start_find_cgroup(c, c->init.pid, &c->failure) < 0)
+                log_warn("container %s: %s", c->key, c->failure.message);
         if (c->init.ended)
                 process_take_back_ended(&c->init);
         else

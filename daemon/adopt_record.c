@@ -86,6 +86,7 @@ int container_from_record(struct container **ret, struct daemon *d, struct conta
         c->sandbox_id = arena_strdup(c->arena, rec->sandbox[0] ? rec->sandbox : rec->params->id);
         c->rootfs = arena_strdup(c->arena, rec->rootfs);
         c->cgroups_path = arena_strdup(c->arena, rec->cgroups_path);
+        c->limits = arena_strdup(c->arena, rec->limits);
         c->mounted = rec->mounted;
         c->made = rec->made;
         c->create_published = rec->create_published;

@@ -61,7 +61,7 @@ int container_new(struct container **ret, struct daemon *d, const struct create_
                 return error_set_errno(err, REASON_NO_RESOURCES, ENOMEM, "cannot make a container");
         c->daemon = d;
         c->dirfd = c->control.usage_fds[0] = c->control.usage_fds[1] = -1;
-        c->dir = c->rootfs = c->cgroups_path = c->sandbox_id = "";
+        c->dir = c->rootfs = c->cgroups_path = c->limits = c->sandbox_id = "";
         container_key(c->key, params->owner, params->ns, params->id);
         watch_timer_init(&c->timer, d->loop, container_timer);
         deferred_init(&c->kick, d->loop, container_kick);

@@ -83,6 +83,7 @@ struct container {
         const char *rootfs;          /* absolute; "" until the spec was read */
         const char *cgroups_path;    /* as the spec asks for it; "" none, or not read */
         struct spec *spec;           /* in arena; NULL until it was read, and after a restart */
+        const char *limits;          /* as spec.h's limits_text; recorded as long as they were not verified */
         bool private_pid_ns;  /* init's end ends all */
         bool mounted;         /* rootfs mounts may be there */
         bool made;            /* the runtime's create may have been run: there may be something to delete */

@@ -143,6 +143,12 @@ static int commands_to_record(const struct container *c, struct arena *a, struct
         return 0;
 }
 
+/* From then on its limits are known to be in force. */
+static bool is_made(const struct container *c)
+{
+        return c->state >= (c->from_checkpoint ? CONTAINER_RUNNING : CONTAINER_CREATED);
+}
+
 static int container_to_record(struct container *c, struct arena *a, struct container_record *rec)
 {
         struct answers_fill fill = { .a = a };
@@ -166,6 +172,7 @@ static int container_to_record(struct container *c, struct arena *a, struct cont
                 .runtime_root = c->runtime ? c->runtime->root : "",
                 .rootfs = c->rootfs,
                 .cgroups_path = c->cgroups_path,
+                .limits = is_made(c) ? "" : c->limits,
                 .mounted = c->mounted,
                 .made = c->made,
                 .create_published = c->create_published,

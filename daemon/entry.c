@@ -89,6 +89,7 @@ static int understand_spec(struct container *c, struct op *op, struct error *err
                 return error_set(err, REASON_NO_RESOURCES, "no memory");
         c->rootfs = rootfs;
         c->cgroups_path = c->spec->cgroups_path;
+        c->limits = c->spec->limits_text;
         c->private_pid_ns = c->spec->private_pid_ns;
         c->sandbox_id = runtime_sandbox_id(c->runtime, c->spec, c->params->id);
         return 0;

@@ -63,7 +63,8 @@
         F(str, runtime_name, LIMIT_ID, 0, "as configured") F(str, runtime_path, LIMIT_PATH, 0, "binary in use")        \
         F(str, runtime_type, LIMIT_ID, 0, "driver") F(str, runtime_root, LIMIT_PATH, 0, "with the namespace")          \
         F(strs, runtime_options, LIMIT_OPTION, 0, "global arguments") F(str, rootfs, LIMIT_PATH, 0, "absolute path")   \
-        F(str, cgroups_path, LIMIT_PATH, 0, "as the spec asks for it") \
+        F(str, cgroups_path, LIMIT_PATH, 0, "as the spec asks for it")                                                 \
+        F(str, limits, LIMIT_OPTION, 0, "of linux.resources, as long as they were not verified")                       \
         F(boolean, mounted, 0, 0, "the rootfs mounts may be there") F(boolean, private_pid_ns, 0, 0, "see spec.h")     \
         F(boolean, made, 0, 0, "the runtime's create may have been run")                                               \
         F(boolean, create_published, 0, 0, "its create event is in the log")                                           \

@@ -63,6 +63,24 @@ int start_verify_limits(struct container *c, const struct spec_limits *limits, s
         return 0;
 }
 
+/* What the spec asked for: as it was read, or, by an earlier daemon, recorded. */
+static int verify_asked_for(struct container *c, struct error *err)
+{
+        _cleanup_(arena_freep) struct arena *a = NULL;
+        struct spec_limits limits;
+
+        if (c->spec)
+                return start_verify_limits(c, &c->spec->limits, err);
+        if (!c->limits[0])
+                return 0;
+        a = arena_new();
+        if (!a)
+                return error_set(err, REASON_NO_RESOURCES, "no memory to verify limits");
+        if (spec_resources_parse(c->limits, strlen(c->limits), a, &limits, err) < 0)
+                return -1;
+        return start_verify_limits(c, &limits, err);
+}
+
 int start_find_cgroup(struct container *c, pid_t pid, struct error *err)
 {
         struct error local = ERROR_NULL;
@@ -81,7 +99,7 @@ int start_find_cgroup(struct container *c, pid_t pid, struct error *err)
                 c->cgroup = cgroup_free(c->cgroup);
         }
         start_watch_oom(c);
-        return c->spec ? start_verify_limits(c, &c->spec->limits, err) : 0;
+        return verify_asked_for(c, err);
 }
 
 /* --- the process --- */

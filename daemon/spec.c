@@ -125,6 +125,25 @@ static int read_resources(const struct spec_node *resources, struct arena *a, st
         return 0;
 }
 
+/* Short: of the devices that a container may use nothing is told. What is beyond a record's limit is left out. */
+static int write_limits(const struct spec_node *resources, struct arena *a, const char **ret, struct error *err)
+{
+        static const char *const members[] = { "memory", "cpu", "pids", "blockIO" };
+        _cleanup_(json_decrefp) json_t *own = json_object();
+        _cleanup_(freep) char *text = NULL;
+
+        for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+                json_t *member = json_object_get(resources->value, members[i]);
+
+                if (json_object_size(member) && json_object_set(own, members[i], member) < 0)
+                        return spec_no_memory(err);
+        }
+        if (json_object_size(own) && !(text = json_dumps(own, JSON_COMPACT)))
+                return spec_no_memory(err);
+        *ret = arena_strdup(a, text && strlen(text) <= LIMIT_OPTION ? text : "");
+        return *ret ? 0 : spec_no_memory(err);
+}
+
 static int read_annotations(const struct spec_node *annotations, struct arena *a, struct list_kv *ret,
                             struct error *err)
 {
@@ -187,7 +206,9 @@ static int read_linux(const struct spec_node *root, struct arena *a, struct spec
                 if (read_namespace(&entry, a, ret, err) < 0)
                         return -1;
         }
-        return read_resources(&resources, a, &ret->limits, err);
+        if (read_resources(&resources, a, &ret->limits, err) < 0)
+                return -1;
+        return write_limits(&resources, a, &ret->limits_text, err);
 }
 
 static int read_args(const struct spec_node *process, struct arena *a, struct strs *ret, struct error *err)

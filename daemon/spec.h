@@ -37,6 +37,7 @@ struct spec {
         uint32_t uid, gid;
         struct list_kv annotations;
         struct spec_limits limits;
+        const char *limits_text; /* what spec_resources_parse makes the same limits of; "" if none are asked for */
 };
 
 /* Parses and checks config.json. Errors: INVALID_SPEC with line and column, or the member's path, what was expected and

@@ -40,6 +40,7 @@ E2E_TESTS += tests/e2e/gvisor.sh
 E2E_TESTS += tests/e2e/gvisor-pod.sh
 E2E_TESTS += tests/e2e/kill.sh
 E2E_TESTS += tests/e2e/lifecycle.sh
+E2E_TESTS += tests/e2e/limits.sh
 E2E_TESTS += tests/e2e/no-keeper.sh
 E2E_TESTS += tests/e2e/no-room.sh
 E2E_TESTS += tests/e2e/oom.sh

@@ -45,6 +45,8 @@ static void refused(const char *text, const char *message)
 
 static void a_whole_spec(void **state)
 {
+        struct error err = ERROR_NULL;
+        struct spec_limits again;
         struct spec *s =
                 parsed("{\"ociVersion\": \"1.0.2-dev\",\n"
                        "\"process\": {\"terminal\": true, \"user\": {\"uid\": 1000, \"gid\": 4294967295, "
@@ -84,12 +86,20 @@ static void a_whole_spec(void **state)
         assert_string_equal(s->limits.cpuset_cpus, "0-1");
         assert_string_equal(s->limits.cpuset_mems, "0");
         assert_int_equal(s->limits.pids, 100);
+        /* for later: the same limits, and nothing of devices */
+        assert_null(strstr(s->limits_text, "devices"));
+        assert_int_equal(spec_resources_parse(s->limits_text, strlen(s->limits_text), arena, &again, &err), 0);
+        assert_string_equal(again.cpuset_cpus, "0-1");
+        assert_int_equal(again.swap, -1);
+        assert_int_equal(again.cpu_quota, 50000);
+        assert_int_equal(again.pids, 100);
 }
 
 static void nothing_asked_for(void **state)
 {
         struct spec *s = parsed(BEGIN "}");
 
+        assert_string_equal(s->limits_text, "");
         assert_string_equal(s->cgroups_path, "");
         assert_string_equal(s->netns_path, "");
         assert_string_equal(s->limits.cpuset_cpus, "");
