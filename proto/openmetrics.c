@@ -89,7 +89,9 @@ static const struct {
 
 static void write_daemon(struct buf *b, const struct info_result *info)
 {
-        buf_printf(b, "# TYPE sandboxd info\n# HELP sandboxd The daemon.\nsandboxd_info");
+        /* not of the type info, for which the textfile collector gives up the whole file: it reads an older format */
+        family(b, "sandboxd_info", GAUGE, "", "The daemon");
+        buf_printf(b, "sandboxd_info");
         label(b, "version", info->version, true);
         label(b, "kernel", info->kernel, false);
         label(b, "cgroup", info->cgroup_version == 12 ? "hybrid" : info->cgroup_version == 2 ? "v2" : "v1", false);
