@@ -18,6 +18,6 @@ int stats_read_sandbox(const struct cgroup *cg, struct arena *a, struct stats_re
 /* cg may be NULL: it has none of its own. Reads back what was asked for: -1 with LIMIT_NOT_APPLIED and the
  * file, the wanted and the found value if one is not in force. */
 int stats_verify_limits(const struct cgroup *cg, const struct spec_limits *limits, struct error *err);
-/* The same for a container that lives in the sandbox of another one, with which it shares a cgroup: there its own limit
- * of memory cannot be in force, but some limit has to be. */
+/* The same for a container that lives in the sandbox of another one, with which it shares a cgroup: there its own
+ * limits (of memory, CPU quota and pids) cannot be in force, but some limit of each kind has to be. */
 int stats_verify_sandbox(const struct cgroup *sandbox, const struct spec_limits *limits, struct error *err);

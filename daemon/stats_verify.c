@@ -273,15 +273,13 @@ int stats_verify_limits(const struct cgroup *cg, const struct spec_limits *limit
 
 /* --- of a container in a sandbox --- */
 
-int stats_verify_sandbox(const struct cgroup *sandbox, const struct spec_limits *limits, struct error *err)
+/* Has the cgroup a limit, or one above it? The number is the first word of the file. */
+static bool some_limit(const struct cgroup *cg, enum cgroup_controller c, const char *v1_file, const char *v2_file)
 {
-        const char *dir = sandbox ? cgroup_dir(sandbox, CG_MEMORY) : NULL;
-        const char *file = dir && cgroup_is_v2(sandbox, CG_MEMORY) ? "memory.max" : "memory.limit_in_bytes";
+        const char *dir = cg ? cgroup_dir(cg, c) : NULL, *file = dir && cgroup_is_v2(cg, c) ? v2_file : v1_file;
         _cleanup_(freep) char *above = strdup(dir ? dir : "");
         uint64_t limit = 0;
 
-        if (!limits->has_memory || limits->memory <= 0)
-                return 0;
         for (char *slash = above ? above + strlen(above) : NULL; slash && slash > above; slash = strrchr(above, '/')) {
                 char path[LIMIT_PATH + 64], text[64];
 
@@ -289,11 +287,31 @@ int stats_verify_sandbox(const struct cgroup *sandbox, const struct spec_limits 
                 (void)snprintf(path, sizeof(path), "%s/%s", above, file);
                 if (fd_read_small(-1, path, text, sizeof(text)) <= 0)
                         break; /* the root has none */
+                text[strcspn(text, " \n")] = '\0';
                 if (cg_limit(text, &limit) == 0 && limit)
-                        return 0;
+                        return true;
         }
-        return error_set(err, REASON_LIMIT_NOT_APPLIED,
-                         "memory: wanted %" PRIi64
-                         ", but neither the cgroup of its sandbox nor one above it has a limit",
-                         limits->memory);
+        return false;
+}
+
+int stats_verify_sandbox(const struct cgroup *sandbox, const struct spec_limits *l, struct error *err)
+{
+        const struct {
+                const char *what;
+                int64_t want;
+                enum cgroup_controller controller;
+                const char *v1, *v2;
+        } all[] = {
+                { "memory", l->has_memory ? l->memory : 0, CG_MEMORY, "memory.limit_in_bytes", "memory.max" },
+                { "CPU quota", l->has_cpu_quota ? l->cpu_quota : 0, CG_CPU, "cpu.cfs_quota_us", "cpu.max" },
+                { "pids", l->has_pids ? l->pids : 0, CG_PIDS, "pids.max", "pids.max" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+                if (all[i].want > 0 && !some_limit(sandbox, all[i].controller, all[i].v1, all[i].v2))
+                        return error_set(err, REASON_LIMIT_NOT_APPLIED,
+                                         "%s: wanted %" PRIi64
+                                         ", but neither the cgroup of its sandbox nor one above it has a limit",
+                                         all[i].what, all[i].want);
+        return 0;
 }

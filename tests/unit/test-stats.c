@@ -362,6 +362,18 @@ static void test_limits_sandbox(void **state)
         put(&f, "v2", "memory.max", "1048576\n");
         assert_int_equal(stats_verify_sandbox(f.cg, &l, &f.err), 0);
         assert_int_equal(stats_verify_sandbox(NULL, &l, &f.err), -1);
+
+        l = (struct spec_limits){ .has_cpu_quota = true, .cpu_quota = 50000 };
+        put(&f, "v2", "cpu.max", "max 100000\n");
+        assert_int_equal(stats_verify_sandbox(f.cg, &l, &f.err), -1);
+        assert_non_null(strstr(f.err.message, "CPU quota: wanted 50000, but neither"));
+        put(&f, "v2", "cpu.max", "200000 100000\n");
+        assert_int_equal(stats_verify_sandbox(f.cg, &l, &f.err), 0);
+        l = (struct spec_limits){ .has_pids = true, .pids = 10 };
+        put(&f, "v2", "pids.max", "max\n");
+        assert_int_equal(stats_verify_sandbox(f.cg, &l, &f.err), -1);
+        put(&f, "v2", "pids.max", "100\n");
+        assert_int_equal(stats_verify_sandbox(f.cg, &l, &f.err), 0);
         end(&f);
 }
 
