@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "client/ctl/commands.h"
 #include "client/ctl/stats_pages.h"
+#include "client/ctl/terminal.h"
 #include "client/ctl/units.h"
 
 #define BAR 12 /* columns */
@@ -240,6 +241,36 @@ static int picture(struct top *t, const struct stats_all_result *all)
         return ctl_print_table(t->ctl, table);
 }
 
+/* --- keys: the first letter of what to sort by; q --- */
+
+/* Signals are keys too: so that the terminal is always given back as it was. */
+static void keys_begin(struct terminal *t)
+{
+        struct termios keys;
+
+        if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO) || terminal_raw(t, STDIN_FILENO) < 0)
+                return;
+        keys = t->saved;
+        keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &keys);
+}
+
+/* Waits for the time of the next picture, or for a key. False: it was one to end with. */
+static bool await(struct top *t, const struct terminal *keys, int ms)
+{
+        struct pollfd p = { .fd = keys->fd, .events = POLLIN }; /* -1: only the time */
+        char key;
+
+        if (poll(&p, 1, ms) <= 0)
+                return true;
+        if (read(keys->fd, &key, 1) <= 0 || key == 'q' || key == '\003')
+                return false;
+        for (int k = 0; k < KEY_N; k++)
+                if (key == key_names[k][0])
+                        t->key = (enum key)k;
+        return true;
+}
+
 static int read_options(struct ctl *ctl, const struct args *args, struct top *t, int *interval, uint64_t *count)
 {
         const char *sort = args_get(args, "sort");
@@ -267,16 +298,18 @@ static int run(struct ctl *ctl, const struct args *args)
         long cpus = sysconf(_SC_NPROCESSORS_ONLN);
         struct top t = { .ctl = ctl, .cpus = cpus > 0 ? (double)cpus : 1 };
         uint64_t count = 0;
+        struct terminal keys = TERMINAL_NULL;
         int interval = 2000, status = 0;
 
         if (read_options(ctl, args, &t, &interval, &count) < 0)
                 return ctl->failure;
+        keys_begin(&keys);
         for (uint64_t n = 0; status == 0 && (count == 0 || n < count); n++) {
                 struct stats_pages pages = { 0 };
 
                 /* the second picture is soon there: the first has no rates */
-                if (n > 0)
-                        poll(NULL, 0, n == 1 && interval > 500 ? 500 : interval);
+                if (n > 0 && !await(&t, &keys, n == 1 && interval > 500 ? 500 : interval))
+                        break;
                 if (ctl_stats_all(ctl, &params, &pages) < 0)
                         status = ctl->failure;
                 else if (ctl->format == FORMAT_JSON)
@@ -286,6 +319,7 @@ static int run(struct ctl *ctl, const struct args *args)
                 fflush(stdout);
                 stats_pages_clear(&pages);
         }
+        terminal_restore(&keys);
         forget(&t, true);
         return status;
 }
@@ -294,12 +328,9 @@ const struct verb verb_top = {
         .name = "top",
         .synopsis = "",
         .summary = "Show which containers use most, again and again.",
-        .text = "The first bar is the share of all CPUs, the second that of the memory limit. The counters are those "
-                "of "
-                "the host's\n"
-                "cgroups, also for runsc: what the sandbox as a whole costs. A container without a cgroup of its own "
-                "is "
-                "not shown.",
+        .text = "The first bar is the share of all CPUs, the second that of the memory limit. The counters are those\n"
+                "of the host's cgroups, also for runsc: what the sandbox as a whole costs. A container without a\n"
+                "cgroup of its own is not shown. In a terminal the first letter of a key sorts by it, and q ends.",
         .options = options,
         .run = run,
 };

@@ -98,8 +98,8 @@ pod_killed() {
         is "$(status_of)" 137 "killed: 137"
         is "$(kinds)" "create start oom exit" "the event is that of the container that died"
         await_event oom
-        is "$(jq -r '.oom | [.level, .pod, .limit] | @tsv' <<<"$EVENT")" "$(printf 'pod\t%s\t%s' "$POD" "$limit")" "and of the pod whose limit it was"
-        like "$(jq -r .oom.cgroup <<<"$EVENT")" "*$POD_CGROUP" "and names the pod's cgroup"
+        is "$(gojq -r '.oom | [.level, .pod, .limit] | @tsv' <<<"$EVENT")" "$(printf 'pod\t%s\t%s' "$POD" "$limit")" "and of the pod whose limit it was"
+        like "$(gojq -r .oom.cgroup <<<"$EVENT")" "*$POD_CGROUP" "and names the pod's cgroup"
         like "$(state .process.cause)" "*$POD_CGROUP, the pod's, used * KiB of its limit of 65536 KiB*" "the cause says it in words"
         must delete
         ID=$POD
@@ -116,7 +116,7 @@ storm() {
 
         seq "$n" | xargs -P 4 -I '{}' timeout 300 "$CTL" --socket "$SOCKET" -n "$NS" run --runtime "$RUNTIME" --rm -m 16m --rootfs "$ROOTFS" \
                 "$ID-{}" -- dd if=/dev/zero of=/dev/null bs=64M count=1 >"$T/out/$ID" 2>&1
-        found=$(sbx events --since $((MARK + 1)) --format json | jq -r 'select(.id // "" | startswith("'"$ID"'-")) | "\(.id) \(.kind)"' |
+        found=$(sbx events --since $((MARK + 1)) --format json | gojq -r 'select(.id // "" | startswith("'"$ID"'-")) | "\(.id) \(.kind)"' |
                 awk '{ kinds[$1] = kinds[$1] " " $2 } END { for (id in kinds) print kinds[id] }' | sort | uniq -c | xargs)
         is "$found" "$n create start oom exit delete" "each was told of, once, before its exit"
         [ -z "${OOM_STORM-}" ] || echo "# $n OOM kills in $((SECONDS - case_began)) s: none missed" >&2

@@ -23,10 +23,10 @@ of_group() { # FILTER of a pressure event: waits until there is one
         local deadline=$((SECONDS + 60)) answer since=$((MARK + 1))
 
         while [ "$SECONDS" -lt "$deadline" ]; do
-                answer=$(rpc events.read "$(jq -nc --argjson since "$since" '{since: $since, timeout_ms: 2000}')") || return
-                EVENT=$(jq -c 'first(.events[]? | select(.kind == "pressure") | select('"$1"'))' <<<"$answer")
+                answer=$(rpc events.read "$(gojq -nc --argjson since "$since" '{since: $since, timeout_ms: 2000}')") || return
+                EVENT=$(gojq -c 'first(.events[]? | select(.kind == "pressure") | select('"$1"'))' <<<"$answer")
                 [ -z "$EVENT" ] || return 0
-                since=$(jq -r .next <<<"$answer")
+                since=$(gojq -r .next <<<"$answer")
         done
         echo "# no pressure event" >&2
         return 1
@@ -35,12 +35,12 @@ of_group() { # FILTER of a pressure event: waits until there is one
 group() {
         suffers
         of_group '(.pressure.level == "some")'
-        is "$(jq -r '.pressure | [.cgroup, .before, (.psi | map(.kind) | join("+"))] | join(" ")' <<<"$EVENT")" "/sandboxd/$NS none some+full" "the event of its begin"
-        like "$(jq -r .message <<<"$EVENT")" "memory pressure of /sandboxd/$NS: some, after none; *" "in words"
+        is "$(gojq -r '.pressure | [.cgroup, .before, (.psi | map(.kind) | join("+"))] | join(" ")' <<<"$EVENT")" "/sandboxd/$NS none some+full" "the event of its begin"
+        like "$(gojq -r .message <<<"$EVENT")" "memory pressure of /sandboxd/$NS: some, after none; *" "in words"
         like "$(sbx events -A 2>/dev/null | grep ' pressure')" "*memory pressure of /sandboxd/$NS: some*" "sandboxctl events"
         kill_and_remove
         of_group '(.pressure.level == "none")'
-        is "$(jq -r '.pressure | [.cgroup, .before, .lasted_ns > 0] | join(" ")' <<<"$EVENT")" "/sandboxd/$NS some true" "the event of its end"
+        is "$(gojq -r '.pressure | [.cgroup, .before, .lasted_ns > 0] | join(" ")' <<<"$EVENT")" "/sandboxd/$NS some true" "the event of its end"
         rm -f "$T/vol/file"
 }
 

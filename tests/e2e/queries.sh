@@ -55,24 +55,65 @@ stats() {
         kill_and_remove
 }
 
-# Limits of block I/O are read back where the kernel has them.
+# Limits of block I/O, and weights where a scheduler has them (BFQ), are in force and read back.
 io() {
-        local device files
+        local device weight='' found
 
         device=$(cat /sys/block/*/dev 2>/dev/null | head -n 1)
-        [ -n "$device" ] || { ok 0 "the host has no block device # SKIP"; return; }
+        [ -n "$device" ] || { skip io "the host has no block device"; return; }
+        ! grep -qsF '[bfq]' /sys/block/*/queue/scheduler || weight=300
         bundle '{major: '"${device%:*}"', minor: '"${device#*:}"'} as $d | .linux.resources.blockIO =
-                {throttleReadBpsDevice: [$d + {rate: 1048576}], throttleWriteIOPSDevice: [$d + {rate: 100}]}' sleep 1000
+                {throttleReadBpsDevice: [$d + {rate: 1048576}], throttleWriteIOPSDevice: [$d + {rate: 100}]}'"${weight:+ + {weight: $weight\}}" sleep 1000
         create && must start
-        files=$(echo /sys/fs/cgroup/{blkio/,}"sandboxd/$NS/$ID"/{io.max,blkio.throttle.{read_bps,write_iops}_device})
-        # shellcheck disable=SC2086 # a list
-        is "$(cat $files 2>/dev/null | grep -oE '[=: ](1048576|100)\b' | tr -d '=: ' | paste -sd' ')" "1048576 100" "limits of block I/O are in force"
-        is "$(events | jq -r 'select(.kind == "warning") | .message')" "" "and nobody warns"
+        found=$(cat /sys/fs/cgroup/{blkio/,}"sandboxd/$NS/$ID"/{io.max,blkio.throttle.{read_bps,write_iops}_device} 2>/dev/null)
+        is "$(grep -oE '[=: ](1048576|100)\b' <<<"$found" | tr -d '=: ' | paste -sd' ')" "1048576 100" "limits of block I/O are in force"
+        [ -z "$weight" ] || is "$(cat /sys/fs/cgroup/{blkio/,}"sandboxd/$NS/$ID"/{io,blkio}.bfq.weight 2>/dev/null | grep -o '[0-9]*$')" "$weight" "and a weight"
+        is "$(events | gojq -r 'select(.kind == "warning") | .message')" "" "and nobody warns"
         kill_and_remove
+}
+
+# sandboxctl top in a terminal: a picture over the other, bars, and the order that is asked for, at first or by a key.
+top_in_a_terminal() {
+        local first=$ID keys session
+
+        ID=$first-busy && run sh -c 'while :; do :; done'
+        ID=$first-large && run sh -c 'x=$(head -c 8000000 /dev/zero | tr "\\0" x); echo ready; sleep 1000; echo $x'
+        eventually grep -q ready "$T/out/$ID"
+        mkfifo "$T/keys"
+        exec {keys}<>"$T/keys"
+        timeout 120 script -qfec "stty rows 24 cols 140; '$CTL' --socket '$SOCKET' -n '$NS' top --interval 200ms; stty -a" /dev/null <"$T/keys" >"$T/top" 2>&1 &
+        session=$!
+        eventually shown cpu 'busy .*#.*large'
+        ok $? "sorted by CPU, the busy one is the first"
+        printf m >&"$keys"
+        eventually shown memory 'large .*busy'
+        ok $? "by the key m, the large one"
+        printf i >&"$keys"
+        eventually shown id 'busy .*large'
+        ok $? "by the key i, that whose name is the first"
+        like "$(picture)" "*busy *[[]#*" "with bars"
+        like "$(grep -c $'\033\\[H\033\\[J' "$T/top")" "@([3-9]|[1-9]?*)" "each picture over the other"
+        printf q >&"$keys"
+        wait "$session"
+        is $? 0 "q ends it"
+        like "$(tail -n 8 "$T/top")" "* icanon*" "the terminal is what it was"
+        exec {keys}>&-
+        rm -f "$T/keys" "$T/top"
+        for ID in "$first-busy" "$first-large"; do kill_and_remove && rm -rf "${T:?}/b/$ID" "$T/out/$ID"; done
+        ID=$first
+}
+
+picture() { # the last one that is whole, in a line
+        tr -d '\r\n' <"$T/top" | sed 's/\x1b\[H\x1b\[J/\n/g' | tail -n 2 | head -n 1
+}
+
+shown() { # KEY REGULAR EXPRESSION
+        picture | grep -qE "sorted by $1.*$2"
 }
 
 # The daemon serves what sandboxctl prints.
 served() {
+        command -v python3 >/dev/null || { skip served "no python3 here"; return; }
         sleeper
         sbx metrics -o "$T/metrics"
         scrape /metrics >"$T/scraped"
@@ -112,7 +153,7 @@ paged() {
         done
         is "$seen" "$(for one in a b c d e; do printf '%s ' "$first-$one"; done)" "each once, in order"
         is "$n" 3 "in three answers"
-        is "$(rpc stats.all '{"after": "x"}' | jq -r .reason)" invalid-argument "what is no place to go on from"
+        is "$(rpc stats.all '{"after": "x"}' | gojq -r .reason)" invalid-argument "what is no place to go on from"
         for one in a c d e; do ID=$first-$one && kill_and_remove && rm -rf "${T:?}/b/$ID" "$T/out/$ID"; done
         rm -rf "${T:?}/b/$first-b" "$T/out/$first-b"
         ID=$first
@@ -191,6 +232,6 @@ options = ["--platform=ptrace", "--network=none", "--ignore-cgroups"]
 END
 e2e_start
 for_each_runtime pids ps stats io listed update after_the_end before_the_start
-for_runtime crun served paged
+for_runtime crun top_in_a_terminal served paged
 for_runtime runsc unenforced
 e2e_done
