@@ -6,10 +6,16 @@
 #   . "$top_srcdir/tests/vm/lib.sh"
 #   vm_new v2                     which cgroups: v2 or v1
 #   vm_test NAME COMMAND    a test inside that speaks TAP; its cases are ours, with NAME before them
+#   vm_units NAME...        unit tests, if all is to be run, or if this host has not such cgroups itself
+#   vm_e2e FILE RUNTIMES CASES...     some cases of a file of tests/e2e
+#   vm_all                  all files of tests/e2e that apply; for each of the others a line with the reason
 #   vm_run
 #
-#   VM_KEEP=1     leaves the archive and what the machine has printed
+#   VM_ALL=1      all that applies, not a choice
+#   VM_FILES      with VM_ALL, only these: "oom queries test-oom"
 #   VM_RUNTIMES   with VM_ALL, default: runc crun. With runsc, of which each system call is traced and emulated, it takes hours
+#   VM_LIMIT      seconds for the whole; VM_FILE_LIMIT for one file of VM_ALL
+#   VM_KEEP=1     leaves the archive and what the machine has printed
 # The root filesystem is an archive of this host's packages and this tree's programs, unpacked by the kernel into memory; the
 # machine is emulated (a machine in which this one runs rarely lends its processor to another), so that it is some ten times
 # slower than the host.
@@ -139,8 +145,54 @@ vm_test() { # NAME COMMAND
         printf "%s\n" "$1|$2" >>"$V/root/vm/list"
 }
 
-vm_e2e() { # FILE RUNTIMES CASES: some cases of a file of tests/e2e
+vm_units() { # NAME...
+        local one
+
+        if [ -z "${VM_ALL-}" ]; then
+                case $(cat "$V/root/vm/cgroups") in
+                v1) [ ! -e /sys/fs/cgroup/memory/memory.limit_in_bytes ] || return 0 ;;
+                v2) [ ! -e /sys/fs/cgroup/cgroup.controllers ] || return 0 ;;
+                esac
+        fi
+        for one; do
+                [[ -z ${VM_FILES-} || " $VM_FILES " = *" test-$one "* ]] || continue
+                vm_built "tests/unit/test-$one"
+                vm_test "test-$one" "OOM_KILLS=${OOM_KILLS:-20} /build/tests/unit/test-$one"
+        done
+}
+
+vm_e2e() { # FILE RUNTIMES CASES
         vm_test "$1" "RUNTIMES='$2' E2E_CASE='$3' bash /src/tests/e2e/$1.sh"
+}
+
+# Why a file of tests/e2e is not run inside. What is not here is.
+vm_left_out() { # FILE
+        case $1 in
+        containerd*) echo "containerd and its images are not in the machine; what it asks of cgroups, the other files ask" ;;
+        gvisor*) echo "runsc is traced system call by system call, in a machine that is emulated" ;;
+        fake-*) echo "the fake runtime makes no cgroups" ;;
+        access | bad-input | keeper | no-room | terminal*) echo "it does not touch cgroups" ;;
+        *) return 1 ;;
+        esac
+}
+
+vm_all() {
+        local file why
+
+        for file in $(sed -n 's,^E2E_TESTS += tests/e2e/\(.*\)\.sh$,\1,p' "$top_srcdir/tests/e2e/local.mk"); do
+                [[ -z ${VM_FILES-} || " $VM_FILES " = *" $file "* ]] || continue
+                if why=$(vm_left_out "$file"); then
+                        vm_test "$file" "echo '1..0 # SKIP $why'"
+                else
+                        vm_test "$file" "RUNTIMES='$VM_RUNTIMES' E2E_CASE='${E2E_CASE-}' OOM_STORM=${OOM_STORM-} E2E_LIMIT=${VM_FILE_LIMIT:-1500} bash /src/tests/e2e/$file.sh"
+                fi
+        done
+}
+
+# A block device, with the scheduler that knows weights: what limits of block I/O need.
+vm_block() {
+        vm_modules null_blk bfq
+        : >"$V/root/vm/block"
 }
 
 # What criu wants beside itself: tar and gzip, and modules that a host has loaded.
@@ -181,12 +233,13 @@ vm_tap='
         }'
 
 vm_run() {
-        local kernel status
+        local kernel status vm_limit=1200
 
+        [ -z "${VM_ALL-}" ] || vm_limit=10800
         kernel=$(echo "$VM_KERNEL"/boot/vmlinuz-*)
         (cd "$V/root" && find . | busybox cpio -o -H newc 2>/dev/null) >"$V/initrd" || { echo "Bail out! no initrd"; exit 99; }
         # What it has told until then is worth reading, too, when it does not come to its end.
-        timeout --kill-after=5 "${VM_LIMIT:-1200}" qemu-system-x86_64 -accel tcg,thread=multi -cpu "${VM_CPU:-qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt}" -smp "${VM_CPUS:-2}" -m 1536 -nodefaults -display none -no-reboot \
+        timeout --kill-after=5 "${VM_LIMIT:-$vm_limit}" qemu-system-x86_64 -accel tcg,thread=multi -cpu "${VM_CPU:-qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt}" -smp "${VM_CPUS:-2}" -m 1536 -nodefaults -display none -no-reboot \
                 -kernel "$kernel" -initrd "$V/initrd" -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr nowatchdog ${VM_APPEND-}" \
                 -serial "file:$V/console" -serial "file:$V/tap" </dev/null >"$V/qemu" 2>&1 &
         qemu_pid=$!
