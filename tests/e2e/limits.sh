@@ -94,18 +94,20 @@ warned() {
 
 # The daemon is killed while the runtime makes the container: the next one takes it.
 create_without_daemon() {
-        local old more='{runtime: "liar-'"$RUNTIME"'", request_id: "'"$ID"'"}'
+        local old params
 
         : >"$T/vol/slow"
         bundle "$all" sleep 1000
-        (LAST=$T/last.create call create '{runtime: "liar-'"$RUNTIME"'", request_id: "'"$ID"'", bundle: "'"$BUNDLE"'"}') &
+        params='{runtime: "liar-'"$RUNTIME"'", bundle: "'"$BUNDLE"'", request_id: "'"$RUNTIME-$ID"'"}'
+        (LAST=$T/last.create call create "$params") 2>/dev/null &
         held
+        ok $? "the create is under way"
         old=$(daemon_pid)
         kill -KILL "$old"
         wait $!
         eventually another "$old"
         release
-        RUNTIME=liar-$RUNTIME call create "$more + {bundle: \"$BUNDLE\"}"
+        call create "$params"
         rm -f "$T/last.create"
 }
 
