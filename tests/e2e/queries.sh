@@ -72,6 +72,31 @@ io() {
         kill_and_remove
 }
 
+# The counters of a container's own interfaces, from its network namespace.
+network() {
+        local pid link="sbx$$"
+
+        sleeper
+        pid=$(state .process.pid)
+        if ! ip link add "$link" type veth peer name eth7 netns "$pid" 2>/dev/null; then
+                skip network "the kernel has no veth"
+                kill_and_remove
+                return
+        fi
+        ip link set "$link" up
+        nsenter -t "$pid" -n ip link set eth7 up
+        eventually counts_network # what IPv6 says to a new link
+        ok $? "what was received and sent is counted"
+        must stats
+        is "$(field '[.network[].name] | join(" ")')" eth7 "of its own interfaces, without lo"
+        like "$(sbx metrics | grep "^sandboxd_container_network_receive_bytes_total{.*\"$ID\"")" '*interface="eth7"} [1-9]*' "sandboxctl metrics"
+        kill_and_remove
+}
+
+counts_network() {
+        call stats && [ "$(field '.network[0] | (.rx_bytes // 0) > 0 and (.tx_bytes // 0) > 0')" = true ]
+}
+
 # sandboxctl top in a terminal: a picture over the other, bars, and the order that is asked for, at first or by a key.
 top_in_a_terminal() {
         local first=$ID keys session
@@ -232,6 +257,6 @@ options = ["--platform=ptrace", "--network=none", "--ignore-cgroups"]
 END
 e2e_start
 for_each_runtime pids ps stats io listed update after_the_end before_the_start
-for_runtime crun top_in_a_terminal served paged
+for_runtime crun top_in_a_terminal network served paged
 for_runtime runsc unenforced
 e2e_done

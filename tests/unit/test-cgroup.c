@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -623,6 +625,42 @@ static void test_real_zombie(void **state)
         await_exit(pid, SIGKILL);
 }
 
+/* --- hierarchies that are not below /sys/fs/cgroup --- */
+
+static int child_elsewhere(void *arg)
+{
+        char dir[] = "/tmp/sandboxd-mounts-XXXXXX", want[200];
+        struct real *r = arg, moved = {0};
+        _cleanup_(cgroup_freep) struct cgroup *cg = NULL;
+        int failed = 1;
+
+        if (!mkdtemp(dir) || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount("/sys/fs/cgroup", dir, NULL, MS_BIND | MS_REC, NULL) < 0 || umount2("/sys/fs/cgroup", MNT_DETACH) < 0)
+                return 2;
+        if (cgroup_host_new(&moved.host, NULL) == 0 && moved.host->n == r->host->n &&
+            moved.host->version == r->host->version &&
+            cgroup_of_pid(moved.host, getpid(), &cg, NULL) == 0) {
+                (void)snprintf(want, sizeof(want), "%s%s", dir,
+                               r->host->hier[r->host->of[CG_FREEZER]].mount + strlen("/sys/fs/cgroup"));
+                failed = strcmp(moved.host->hier[moved.host->of[CG_FREEZER]].mount, want) != 0;
+        }
+        moved.host = cgroup_host_free(moved.host);
+        (void)umount2(dir, MNT_DETACH);
+        (void)rmdir(dir);
+        return failed;
+}
+
+static void test_real_elsewhere(void **state)
+{
+        struct real *r = need_real(state);
+        int status;
+
+        if (strncmp(r->host->hier[r->host->of[CG_FREEZER]].mount, "/sys/fs/cgroup", strlen("/sys/fs/cgroup")) != 0)
+                unit_skip("the cgroups of this host are elsewhere already");
+        assert_int_equal(waitpid(real_fork(r, "", child_elsewhere, r), &status, 0) > 0, 1);
+        assert_int_equal(status, 0);
+}
+
 /* Where this process itself is, nothing may be done. */
 static void test_real_own(void **state)
 {
@@ -655,6 +693,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_real_many, setup_real, teardown_real),
                 cmocka_unit_test_setup_teardown(test_real_fork_chain, setup_real, teardown_real),
                 cmocka_unit_test_setup_teardown(test_real_zombie, setup_real, teardown_real),
+                cmocka_unit_test_setup_teardown(test_real_elsewhere, setup_real, teardown_real),
                 cmocka_unit_test(test_real_own),
         };
 
