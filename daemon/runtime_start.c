@@ -64,42 +64,56 @@ int start_verify_limits(struct container *c, const struct spec_limits *limits, s
 }
 
 /* What the spec asked for: as it was read, or, by an earlier daemon, recorded. */
-static int verify_asked_for(struct container *c, struct error *err)
+static int asked_for(const struct container *c, struct arena *a, struct spec_limits *ret, struct error *err)
 {
-        _cleanup_(arena_freep) struct arena *a = NULL;
-        struct spec_limits limits;
+        *ret = c->spec ? c->spec->limits : (struct spec_limits){ .cpuset_cpus = "", .cpuset_mems = "" };
+        return c->spec || !c->limits[0] ? 0 : spec_resources_parse(c->limits, strlen(c->limits), a, ret, err);
+}
 
-        if (c->spec)
-                return start_verify_limits(c, &c->spec->limits, err);
-        if (!c->limits[0])
-                return 0;
-        a = arena_new();
-        if (!a)
-                return error_set(err, REASON_NO_RESOURCES, "no memory to verify limits");
-        if (spec_resources_parse(c->limits, strlen(c->limits), a, &limits, err) < 0)
-                return -1;
-        return start_verify_limits(c, &limits, err);
+/* With the systemd driver the processes may be in a cgroup below that of the unit, as crun has it. Its 1.8 writes the
+ * limits there, and the unit has some of them; should they be in the unit alone, that is the container's. */
+static void climb(struct container *c, const struct spec_limits *limits)
+{
+        struct cgroup_host *h = c->daemon->cgroups;
+        struct cgroup *unit = NULL;
+        struct error local = ERROR_NULL;
+
+        if (!c->params->systemd_cgroup || !c->cgroups_path[0] || !c->cgroup ||
+            stats_verify_limits(c->cgroup, limits, &local) == 0)
+                return;
+        if (cgroup_of_path(h, cgroup_path(c->cgroup), &unit, &local) == 0 &&
+            cgroup_climb(h, c->cgroups_path, &unit, &local) == 0 && stats_verify_limits(unit, limits, &local) == 0) {
+                cgroup_free(c->cgroup);
+                c->cgroup = unit;
+                return;
+        }
+        log_info("container %s: %s", c->key, local.message);
+        cgroup_free(unit);
 }
 
 int start_find_cgroup(struct container *c, pid_t pid, struct error *err)
 {
+        _cleanup_(arena_freep) struct arena *a = arena_new();
         struct error local = ERROR_NULL;
+        struct spec_limits limits;
 
         c->oom = oom_watch_free(c->oom);
         c->cgroup = cgroup_free(c->cgroup);
+        if (!a)
+                return error_set(err, REASON_NO_RESOURCES, "no memory to verify limits");
         if (cgroup_of_pid(c->daemon->cgroups, pid, &c->cgroup, &local) < 0) {
                 log_info("container %s: no cgroup: %s", c->key, local.message);
                 return 0;
         }
-        if (c->params->systemd_cgroup && c->cgroups_path[0] &&
-            cgroup_climb(c->daemon->cgroups, c->cgroups_path, &c->cgroup, &local) < 0)
-                log_info("container %s: %s", c->key, local.message);
         if (!cgroup_is_private(c->cgroup)) {
                 log_info("container %s: it has no cgroup of its own (%s)", c->key, cgroup_path(c->cgroup));
                 c->cgroup = cgroup_free(c->cgroup);
         }
+        if (asked_for(c, a, &limits, err) < 0)
+                return -1;
+        climb(c, &limits);
         start_watch_oom(c);
-        return verify_asked_for(c, err);
+        return start_verify_limits(c, &limits, err);
 }
 
 /* --- the process --- */
