@@ -220,9 +220,6 @@ one_runtime() { # NAME
         eventually is_gone "$name-one"
         ok $? "$name: nothing is left of it"
 
-        out=$(timeout 60 script -qec "$ctr run --rm --snapshotter native --runtime $runtime ${extra[*]} -t $image $name-tty sh -c 'stty size; echo tty-\$?'" /dev/null < /dev/null 2>&1 | tr -d '\r')
-        like "$out" "*tty-0*" "$name: run -t"
-
         run -d "${extra[@]}" "$image" "$name-two" sleep 1000 > "$dir/out"
         ok $? "$name: run -d"
         sed 's/^/# /' "$dir/out"
@@ -273,6 +270,10 @@ timeout 30 $other_ctr task delete -f twin > /dev/null 2>&1
 timeout 30 $other_ctr container delete twin > /dev/null 2>&1
 eventually is_gone twin
 ok $? "both are gone"
+
+# --- a terminal ---
+out=$(timeout 60 script -qec "$ctr run --rm --snapshotter native --runtime $runtime -t $image tty sh -c 'stty size; echo tty-\$?'" /dev/null < /dev/null 2>&1 | tr -d '\r')
+like "$out" "*tty-0*" "run -t"
 
 # --- containerd is restarted ---
 run -d "$image" stays sleep 1000 > /dev/null
