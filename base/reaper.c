@@ -11,7 +11,7 @@
  * The pidfd of another's child may say "ended" before its status can be known: until its parent has reaped it (for
  * PIDFD_INFO_EXIT), or because the kernel never tells and the keeper will. So its status is asked for again with
  * growing delays, for 2 seconds in total, and only then reported as unknown. The pidfd is not watched meanwhile: it
- * stays readable.
+ * stays readable. Of a process that had gone before it was watched the keeper is asked, and its answer ends the waiting.
  */
 
 #define HASH_NONFATAL_OOM 1
@@ -50,6 +50,7 @@ struct reaper {
         struct orphan *orphans;
         struct reaper_hold *holds;
         uint64_t seq;
+        uint64_t asks; /* how often the keeper was asked */
         const struct reaper_orphan_ops *orphan_ops;
         void *data;
 };
@@ -366,6 +367,32 @@ static int watch_add(struct watch_pid *w, struct reaper *r, struct pidref ref, w
         return 0;
 }
 
+/* Whoever was its parent has reaped it. */
+static void has_gone(struct watch_pid *w)
+{
+        struct reaper *r = w->reaper;
+
+        watch_timer_arm(&w->retry, 0);
+        w->ask = r->asks + 1;
+        if (r->orphan_ops && r->orphan_ops->ask)
+                r->orphan_ops->ask(r->data);
+}
+
+void reaper_asked(struct reaper *r)
+{
+        r->asks++;
+}
+
+void reaper_answered(struct reaper *r)
+{
+        for (struct watch_pid *w = r->watches; w; w = w->hh.next) {
+                if (!w->ask || w->ask > r->asks)
+                        continue;
+                w->polls = ARRAY_SIZE(retry_ms); /* one last look, in a later turn */
+                watch_timer_arm(&w->retry, 0);
+        }
+}
+
 int watch_pid_expect(struct watch_pid *w, struct reaper *r, pid_t pid, uint64_t since, watch_pid_fn fn)
 {
         int k = watch_add(w, r, (struct pidref){ .pid = pid, .fd = -1 }, fn);
@@ -373,7 +400,7 @@ int watch_pid_expect(struct watch_pid *w, struct reaper *r, pid_t pid, uint64_t 
         if (k < 0)
                 return k;
         w->since = since ? since : 1;
-        watch_timer_arm(&w->retry, 0);
+        has_gone(w);
         return 0;
 }
 
@@ -381,6 +408,7 @@ int watch_pid_start(struct watch_pid *w, struct reaper *r, struct pidref *p, wat
 {
         struct pidref ref = *p;
         struct orphan *o;
+        bool gone = false;
         int k;
 
         assert(!w->active);
@@ -393,6 +421,7 @@ int watch_pid_start(struct watch_pid *w, struct reaper *r, struct pidref *p, wat
                 k = pidref_open_checked(&ref, ref.pid, ref.start_time);
                 if (k < 0 && k != -ESRCH)
                         return k;
+                gone = k < 0;
         }
         k = watch_add(w, r, ref, fn);
         if (k < 0)
@@ -403,7 +432,9 @@ int watch_pid_start(struct watch_pid *w, struct reaper *r, struct pidref *p, wat
                 w->has_told = true;
                 orphan_forget(r, o);
         }
-        if (w->has_told || ref.fd < 0)
+        if (gone && !w->has_told)
+                has_gone(w);
+        else if (w->has_told || ref.fd < 0)
                 watch_timer_arm(&w->retry, 0);
         else
                 watch_fd_set(&w->watch, ref.fd, LOOP_READ);

@@ -38,6 +38,7 @@ struct watch_pid {
         struct reaper *reaper;
         watch_pid_fn fn;
         uint64_t since; /* private: 0, or the start time is not known, and not earlier than this */
+        uint64_t ask;   /* private: it has gone; which asking of the keeper is about it. 0: none */
         UT_hash_handle hh; /* by pid */
         bool active;
         unsigned polls; /* private: pidfd was readable and the status not yet there */
@@ -80,12 +81,17 @@ struct reaper_hold {
 };
 void reaper_hold(struct reaper *r, struct reaper_hold *hold);
 /* remember: an orphan is about to be reaped, and its status is then known to us alone: whoever can keep it for the case
- * that we are killed does it now. forget: nobody has claimed it, and nobody will. (A claimed one is the claimer's.) */
+ * that we are killed does it now. forget: nobody has claimed it, and nobody will. (A claimed one is the claimer's.)
+ * ask: a process that is watched has gone already; if the keeper was its parent, it has reaped it. Calls reaper_asked()
+ * when that is asked, and reaper_answered() when it has told all that it knew then. Optional. */
 struct reaper_orphan_ops {
         void (*remember)(void *data, pid_t pid, uint64_t start_time, const struct exit_info *info);
         void (*forget)(void *data, pid_t pid, uint64_t start_time);
+        void (*ask)(void *data);
 };
 void reaper_on_orphan(struct reaper *r, const struct reaper_orphan_ops *ops, void *data);
+void reaper_asked(struct reaper *r);
+void reaper_answered(struct reaper *r); /* who had gone when it was asked, and was not told of, is of unknown status */
 void reaper_unhold(struct reaper_hold *hold);
 /* Finds and removes the remembered status of pid which started at or after the hold began. Returns true if there. */
 bool reaper_claim(const struct reaper_hold *hold, pid_t pid, uint64_t *ret_start_time, struct exit_info *ret);

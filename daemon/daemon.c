@@ -311,7 +311,14 @@ static void orphan_forgotten(void *data, pid_t pid, uint64_t start_time)
         keeper_link_forget(((struct daemon *)data)->keeper, pid, start_time);
 }
 
-static const struct reaper_orphan_ops orphan_ops = { .remember = orphan_remembered, .forget = orphan_forgotten };
+static void ask_keeper(void *data)
+{
+        keeper_link_ask(((struct daemon *)data)->keeper);
+}
+
+static const struct reaper_orphan_ops orphan_ops = { .remember = orphan_remembered,
+                                                     .forget = orphan_forgotten,
+                                                     .ask = ask_keeper };
 
 static void keeper_lost(void *data)
 {

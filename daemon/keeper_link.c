@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <utlist.h>
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/crash.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -25,6 +26,7 @@
 #define BATCH 256         /* records read in one turn */
 #define INHERITED_MAX 16384
 
+#define SUCCESSOR_NS (10 * NSEC_PER_SEC) /* systemd waits 0.1 s before it starts the next keeper */
 #define LOST_STEM "/keeper.notify" /* only so named sockets are looked for again */
 
 struct keeper_link {
@@ -37,6 +39,8 @@ struct keeper_link {
         struct buf forgets; /* whole records that are not yet sent */
         struct deferred no_keeper;
         bool backlog_ended;
+        bool asking, ask_again;
+        uint64_t lost_ns; /* when the keeper went; 0: it has not */
         /* notify */
         struct sdnotify notify;
         struct keeper_link_wait *waits;
@@ -52,6 +56,8 @@ struct keeper_link {
 };
 
 static void await_keeper(struct keeper_link *l);
+
+static void ask(struct keeper_link *l);
 
 /* --- the pair --- */
 
@@ -72,6 +78,7 @@ static void lose(struct keeper_link *l)
 {
         watch_fd_stop(&l->watch);
         l->fd = fd_close(l->fd);
+        l->lost_ns = clock_monotonic_ns();
         buf_deinit(&l->forgets);
         backlog_ended(l); /* what has not come will not come */
         if (l->ops.on_lost)
@@ -84,7 +91,11 @@ static void on_record(struct keeper_link *l, const struct keeper_record *r)
         const struct exit_info info = { .known = true, .wait_status = r->wait_status, .realtime_ns = r->realtime_ns };
 
         if (r->kind == KEEPER_END_OF_BACKLOG) {
+                if (l->asking)
+                        reaper_answered(l->reaper);
+                l->asking = false;
                 backlog_ended(l);
+                ask(l);
         } else if (r->kind == KEEPER_STATUS) {
                 if (!reaper_told(l->reaper, r->pid, r->start_time, &info) && l->ops.on_status)
                         l->ops.on_status(l->data, r->pid, r->start_time, &info);
@@ -162,6 +173,28 @@ void keeper_link_forget(struct keeper_link *l, pid_t pid, uint64_t start_time)
                 return;
         buf_append(&l->forgets, &r, sizeof(r));
         send_forgets(l);
+}
+
+/* One question at a time, and none before the first answer, which nobody asks for. */
+static void ask(struct keeper_link *l)
+{
+        const struct keeper_record r = { .magic = KEEPER_MAGIC, .version = KEEPER_VERSION, .kind = KEEPER_ASK };
+
+        if (l->fd < 0 || !l->ask_again || l->asking || !l->backlog_ended)
+                return;
+        l->ask_again = false;
+        l->asking = true;
+        reaper_asked(l->reaper);
+        buf_append(&l->forgets, &r, sizeof(r));
+        send_forgets(l);
+}
+
+void keeper_link_ask(struct keeper_link *l)
+{
+        if (!l)
+                return;
+        l->ask_again = true;
+        ask(l);
 }
 
 /* --- notify --- */
@@ -446,6 +479,11 @@ struct keeper_link *keeper_link_free(struct keeper_link *l)
 bool keeper_link_connected(const struct keeper_link *l)
 {
         return l && l->fd >= 0;
+}
+
+bool keeper_link_awaits_successor(const struct keeper_link *l)
+{
+        return l && l->lost_ns && clock_monotonic_ns() - l->lost_ns < SUCCESSOR_NS;
 }
 
 bool keeper_link_can_notify(const struct keeper_link *l)

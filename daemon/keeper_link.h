@@ -44,6 +44,8 @@ struct keeper_link *keeper_link_free(struct keeper_link *l);
 DEFINE_CLEANUP(struct keeper_link *, keeper_link_free)
 
 bool keeper_link_connected(const struct keeper_link *l); /* is there a keeper? */
+/* It has gone a moment ago, and who started it will start another, with what it had stored. */
+bool keeper_link_awaits_successor(const struct keeper_link *l);
 bool keeper_link_can_notify(const struct keeper_link *l);
 
 /* The status of this process is in our own record, or nobody will ever ask for it. NULL link is fine. */
@@ -52,6 +54,10 @@ void keeper_link_forget(struct keeper_link *l, pid_t pid, uint64_t start_time);
 /* It is about to be reaped by us, and not yet known whose it is. In order with keeper_link_forget. NULL link is
  * fine. */
 void keeper_link_remember(struct keeper_link *l, pid_t pid, uint64_t start_time, const struct exit_info *info);
+
+/* Asks the keeper to tell all that it knows: reaper_asked() now, or as soon as an earlier question is answered, and
+ * reaper_answered() when it has. NULL link is fine. */
+void keeper_link_ask(struct keeper_link *l);
 
 /* Sends lines of the notify protocol ("READY=1", "STATUS=..."). NULL link is fine. 0 or -errno (-ENOBUFS: the queue is
  * full). */

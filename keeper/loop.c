@@ -9,6 +9,7 @@
 #include "keeper/loop.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,11 @@ static void on_record(struct keeper *k, const struct keeper_record *record, int 
                 statuses_forget(&k->statuses, record->pid, record->start_time);
                 return;
         }
+        if (record->kind == KEEPER_ASK) {
+                k->statuses.backlog = k->statuses.n;
+                k->backlog_end_sent = false;
+                return;
+        }
         if (record->kind == KEEPER_REMEMBER) {
                 const struct status s = { .pid = record->pid, .start_time = record->start_time,
                                           .wait_status = record->wait_status, .realtime_ns = record->realtime_ns };
@@ -139,9 +145,9 @@ static void on_record(struct keeper *k, const struct keeper_record *record, int 
                 log_debug("a record of kind %u from sandboxd is not understood", record->kind);
 }
 
-static void link_read(struct keeper *k)
+static void link_read(struct keeper *k, unsigned max)
 {
-        for (int i = 0; i < BATCH && k->link_fd >= 0; i++) {
+        for (unsigned i = 0; i < max && k->link_fd >= 0; i++) {
                 struct keeper_record record;
                 _cleanup_(fd_closep) int sock = -1;
                 size_t n_fds = 1;
@@ -541,6 +547,7 @@ static void start_due(struct keeper *k)
         if (k->more && now < c->restart_ns + START_PATIENCE_NS)
                 return; /* what can be known is known to the next daemon from the beginning, unless it never ends */
         read_notify(k); /* what the last one stored between our reading and its death */
+        link_read(k, UINT_MAX); /* and what it wanted to be remembered or forgotten */
         start_sandboxd(k, c);
 }
 
@@ -572,7 +579,7 @@ int keeper_run(struct keeper *k)
                         if (k->polls[POLL_UPSTREAM].revents)
                                 upstream_flush(&k->upstream);
                         if (k->polls[POLL_LINK].revents & (POLLIN | POLLHUP | POLLERR))
-                                link_read(k);
+                                link_read(k, BATCH);
                         read_signals(k);
                 }
                 k->more = false;

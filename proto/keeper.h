@@ -7,12 +7,15 @@
  *
  * The keeper sends a STATUS for each process that it reaped and that was not forgotten, oldest first; then one
  * END_OF_BACKLOG; then a STATUS for each as it is reaped. The daemon sends FORGET for each, as soon as it has recorded
- * the status, or knows that it is of no interest: the keeper holds the newest KEEPER_STATUSES_MAX.
+ * the status, or knows that it is of no interest: the keeper holds the newest KEEPER_STATUSES_MAX. After the daemon has
+ * sent ASK, another END_OF_BACKLOG follows all that the keeper knew when it read that: it has reaped no process before
+ * that it has not told of.
  *
  * What is stored under names that begin with KEEPER_FRONT belongs to fronts (proto/front.h). The daemon is not given
  * it; it has it handed over to the next front: with HAND_OVER comes a SOCK_SEQPACKET socket, into which the keeper puts
  * all descriptors whose names begin with the prefix, some in each message (SCM_RIGHTS), whose data are their names,
- * each in KEEPER_NAME_MAX + 1 bytes filled up with NUL. The socket's end of file ends them.
+ * each in KEEPER_NAME_MAX + 1 bytes filled up with NUL. An empty name without a descriptor ends them: a socket that ends
+ * without it was given up by a keeper that died.
  */
 
 #include <stdint.h>
@@ -30,6 +33,7 @@ enum keeper_kind {
         KEEPER_FORGET = 3,         /* daemon to keeper: pid, start_time */
         KEEPER_HAND_OVER = 4,      /* daemon to keeper, with a socket: prefix */
         KEEPER_DROP = 5, /* daemon to keeper: prefix; what is stored under such names is not needed any more */
+        KEEPER_ASK = 7, /* daemon to keeper: no field; not before the first END_OF_BACKLOG has come */
         KEEPER_REMEMBER = 6, /* daemon to keeper, all fields: about to be reaped, not yet known whose; as a STATUS */
 };
 

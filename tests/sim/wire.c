@@ -214,6 +214,16 @@ bool keeper_link_connected(const struct keeper_link *l)
         return true;
 }
 
+bool keeper_link_awaits_successor(const struct keeper_link *l)
+{
+        return false;
+}
+
+/* There is no other process that knows more. */
+void keeper_link_ask(struct keeper_link *l)
+{
+}
+
 bool keeper_link_can_notify(const struct keeper_link *l)
 {
         return false;

@@ -167,6 +167,44 @@ static void test_statuses(void **state)
         waitpid(pid, NULL, 0);
 }
 
+static void take_ask(struct rig *r)
+{
+        struct keeper_record record;
+
+        assert_int_equal(recv(r->peer, &record, sizeof(record), MSG_DONTWAIT), sizeof(record));
+        assert_int_equal(record.kind, KEEPER_ASK);
+}
+
+/* Asked after the first answer, which nobody has asked for; and once for all who ask meanwhile. */
+static void test_ask(void **state)
+{
+        struct rig *r = *state;
+        struct keeper_record record;
+
+        keeper_link_ask(r->link);
+        assert_int_equal(recv(r->peer, &record, sizeof(record), MSG_DONTWAIT), -1);
+        tell(r, KEEPER_END_OF_BACKLOG, 0, 0, 0);
+        loop_run_once(r->loop, true);
+        take_ask(r);
+        watch_pid_init(&r->watch);
+        assert_int_equal(watch_pid_expect(&r->watch, r->reaper, 4194304 + 1, 100, on_exit_of_watched), 0);
+        keeper_link_ask(r->link);
+        keeper_link_ask(r->link);
+        assert_int_equal(recv(r->peer, &record, sizeof(record), MSG_DONTWAIT), -1);
+        tell(r, KEEPER_END_OF_BACKLOG, 0, 0, 0); /* of the first question */
+        loop_run_once(r->loop, true);
+        take_ask(r);
+        loop_run_once(r->loop, false);
+        assert_int_equal(r->n_exits, 0);
+        tell(r, KEEPER_END_OF_BACKLOG, 0, 0, 0);
+        while (r->n_exits == 0)
+                loop_run_once(r->loop, true);
+        assert_false(r->exit.known);
+        assert_int_equal(r->n_backlog_ends, 1);
+        assert_int_equal(recv(r->peer, &record, sizeof(record), MSG_DONTWAIT), -1);
+        keeper_link_ask(NULL);
+}
+
 static void test_bad_records(void **state)
 {
         struct rig *r = *state;
@@ -365,6 +403,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_environment, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_ask, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_statuses, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_bad_records, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_lost, setup, teardown),

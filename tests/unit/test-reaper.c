@@ -624,6 +624,47 @@ static void test_gone_and_not_yet_told(void **state)
         assert_int_equal(x.w.pidref.start_time, 100);
 }
 
+static int n_asked;
+
+static void on_ask(void *data)
+{
+        n_asked++;
+}
+
+/* The keeper says that it has told all: of whom it was asked about and has not told, nobody knows. */
+static void test_gone_and_unknown(void **state)
+{
+        static const struct reaper_orphan_ops ops = { .ask = on_ask };
+        struct fixture *f = *state;
+        struct exit_info info = { .known = true, .wait_status = 3 << 8, .realtime_ns = 7 };
+        const pid_t pid = 4194304 + 1; /* nobody's */
+        struct pidref old = { .pid = pid + 1, .start_time = 100, .fd = -1 };
+        struct watched x = { .calls = 0 }, y = { .calls = 0 };
+        uint64_t begin = clock_monotonic_ns();
+
+        reaper_on_orphan(f->reaper, &ops, NULL);
+        n_asked = 0;
+        watch_pid_init(&x.w);
+        watch_pid_init(&y.w);
+        assert_int_equal(watch_pid_expect(&x.w, f->reaper, pid, 100, on_exit_of), 0);
+        assert_int_equal(n_asked, 1);
+        reaper_asked(f->reaper);
+        assert_int_equal(watch_pid_start(&y.w, f->reaper, &old, on_exit_of), 0);
+        assert_int_equal(n_asked, 2);
+        reaper_answered(f->reaper); /* which is about x alone */
+        unit_run_until(f->loop, x.calls);
+        assert_false(x.info.known);
+        assert_int_equal(y.calls, 0);
+        reaper_asked(f->reaper);
+        reaper_told(f->reaper, pid + 1, 100, &info);
+        reaper_answered(f->reaper);
+        assert_int_equal(y.calls, 1);
+        assert_true(y.info.known);
+        assert_true(clock_monotonic_ns() - begin < NSEC_PER_SEC); /* nobody waited until it is too late */
+        loop_run_once(f->loop, false);
+        assert_int_equal(x.calls + y.calls, 2);
+        reaper_on_orphan(f->reaper, NULL, NULL);
+}
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
@@ -688,6 +729,7 @@ int main(void)
                 TEST(test_without_pidfds_child),
                 TEST(test_without_pidfds_not_our_child),
                 TEST(test_gone_and_not_yet_told),
+                TEST(test_gone_and_unknown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
