@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "daemon/container.h"
 #include "daemon/daemon.h"
+#include "daemon/keeper_link.h"
 #include "proto/front.h"
 
 #define GRACE_NS (30 * NSEC_PER_SEC) /* from an attach until its containerd has connected, on a busy machine */
@@ -86,6 +87,13 @@ static void answer(struct front *f, const struct error *err)
         }
 }
 
+static void restart_later(struct front *f)
+{
+        watch_timer_arm(&f->restart, front_pause_ns(f));
+}
+
+/* Between two keepers nobody could give it the connections that the one before it had: that is for the next keeper's
+ * sandboxd, or for us, should there be none. */
 static int start(struct front *f, struct error *err)
 {
         struct fronts *fs = f->data;
@@ -96,16 +104,15 @@ static int start(struct front *f, struct error *err)
                 return error_set(err, REASON_INTERNAL,
                                  "there is no program %s beside sandboxd, in %s or in %s: install it", FRONT_PROGRAM,
                                  BINDIR, CONFIG_BINARY_PATH);
+        if (keeper_link_awaits_successor(fs->daemon->keeper)) {
+                restart_later(f);
+                return 0;
+        }
         if (front_start(f, &options, err) < 0)
                 return -1;
         save(f);
         front_release(f);
         return 0;
-}
-
-static void restart_later(struct front *f)
-{
-        watch_timer_arm(&f->restart, front_pause_ns(f));
 }
 
 static void restart(struct front *f)

@@ -121,10 +121,11 @@ int store_hand_over(const struct store *s, const char *prefix, int sock)
         char names[FD_MSG_MAX][KEEPER_NAME_MAX + 1];
         int fds[FD_MSG_MAX];
         size_t n = 0;
+        ssize_t r;
 
         for (size_t i = 0; i <= s->n; i++) {
                 if (n == FD_MSG_MAX || (i == s->n && n > 0)) {
-                        ssize_t r = fd_send(sock, names, n * sizeof(names[0]), fds, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+                        r = fd_send(sock, names, n * sizeof(names[0]), fds, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
                         if (r < 0)
                                 return (int)r;
@@ -135,7 +136,9 @@ int store_hand_over(const struct store *s, const char *prefix, int sock)
                 memcpy(names[n], s->items[i].name, sizeof(names[0]));
                 fds[n++] = s->items[i].fd;
         }
-        return 0;
+        memset(names[0], 0, sizeof(names[0]));
+        r = fd_send(sock, names, sizeof(names[0]), NULL, 0, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return r < 0 ? (int)r : 0;
 }
 
 size_t store_remove(struct store *s, const char *name)

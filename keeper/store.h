@@ -40,5 +40,5 @@ size_t store_remove(struct store *s, const char *name); /* how many there were *
 /* All whose names begin with the prefix. */
 size_t store_remove_prefix(struct store *s, const char *prefix);
 /* Sends them over a SOCK_SEQPACKET socket, as proto/keeper.h says. 0 or -errno: some were not sent. */
-int store_hand_over(const struct store *s, const char *prefix, int sock);
+int store_hand_over(const struct store *s, const char *prefix, int sock); /* and their end */
 void store_remove_at(struct store *s, size_t i);

@@ -98,7 +98,9 @@ int keep_receive(const struct keep *k, int sock, struct keep_fds *ret)
                         return -ETIMEDOUT;
                 got = fd_recv(sock, names, sizeof(names), fds, &n, MSG_DONTWAIT);
                 if (got <= 0)
-                        return (int)got;
+                        return got < 0 ? (int)got : -EPIPE;
+                if (n == 0 && (size_t)got == sizeof(names[0]) && !names[0][0])
+                        return 0;
                 if ((size_t)got != n * sizeof(names[0]))
                         r = -EBADMSG;
                 for (size_t i = 0; i < n; i++) {

@@ -43,7 +43,8 @@ void keep_init(struct keep *k, struct loop *loop, const char *path, const char *
                void (*on_drained)(struct sdnotify *n));
 void keep_deinit(struct keep *k);
 bool keep_active(const struct keep *k);
-/* Reads what the front before us has stored from the socket, until its end. Blocks. 0 or -errno. */
+/* Reads what the front before us has stored from the socket, until its end. Blocks. 0 or -errno:
+ * -EPIPE: the keeper died before it had handed over all. */
 int keep_receive(const struct keep *k, int sock, struct keep_fds *ret);
 /* True: there is a keeper that has nothing from us. */
 bool keep_is_new(struct keep *k);

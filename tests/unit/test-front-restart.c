@@ -99,6 +99,30 @@ static void live(struct rig *rig)
                 fail_msg("%s", err.message);
 }
 
+/* What a keeper hands over that is killed in the middle: then nothing is begun, and nothing in the store is touched. */
+static void cut_short(void **state)
+{
+        struct rig *rig = *state;
+        struct front_setup setup = FRONT_SETUP_NULL;
+        struct front front;
+        int pair[2], fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        unit_run_until(rig->loop, stored(rig, PREFIX "j") == 1);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+        assert_int_equal(fd_send(pair[0], PREFIX "c000", KEEPER_NAME_MAX + 1, &fd, 1, 0), KEEPER_NAME_MAX + 1);
+        fd_close(pair[0]);
+        fd_close(fd);
+        setup.owner = "c01";
+        setup.fd = fcntl(rig->listen_fd, F_DUPFD_CLOEXEC, 3);
+        setup.socket = rig->daemon.path;
+        setup.keeper = rig->notify_path;
+        setup.prefix = PREFIX;
+        setup.hand_over_fd = pair[1];
+        assert_int_equal(front_init(&front, rig->loop, &setup, NULL), -1);
+        read_notify(rig);
+        assert_int_equal(stored(rig, "F"), 1);
+}
+
 static void die(struct rig *rig)
 {
         front_deinit(&rig->front);
@@ -639,6 +663,7 @@ int main(void)
                 TEST(the_journal_stays_small),
                 TEST(a_bad_journal),
                 TEST(another_keeper),
+                TEST(cut_short),
                 TEST(nobody),
         };
 

@@ -20,14 +20,24 @@ static size_t receive(int sock, const char *prefix)
         char names[FD_MSG_MAX][KEEPER_NAME_MAX + 1];
         int fds[FD_MSG_MAX];
         size_t total = 0;
+        bool ended = false;
 
         for (;;) {
                 size_t n = FD_MSG_MAX;
                 ssize_t len = fd_recv(sock, names, sizeof(names), fds, &n, MSG_DONTWAIT);
                 struct stat st;
 
-                if (len <= 0)
+                if (len <= 0) {
+                        assert_true(ended);
                         return total;
+                }
+                if (n == 0) {
+                        assert_int_equal(len, sizeof(names[0]));
+                        assert_int_equal(names[0][0], 0);
+                        ended = true;
+                        continue;
+                }
+                assert_false(ended);
                 assert_int_equal(len, n * sizeof(names[0]));
                 for (size_t i = 0; i < n; i++) {
                         char want[KEEPER_NAME_MAX + 1];
