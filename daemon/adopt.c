@@ -47,6 +47,8 @@ struct adoption {
         struct found *found;
         struct inflight *inflight;
         struct deferred start;
+        struct watch_timer more; /* some are decided in each round of the loop */
+        uint64_t began_ns;       /* when the first was; 0: not yet */
         bool told, served;
         size_t n_adopted;
 };
@@ -470,24 +472,45 @@ static void decide(struct adoption *a, struct found *f)
         decided(a, f);
 }
 
-static void decide_all(struct deferred *d)
-{
-        struct adoption *a = container_of(d, struct adoption, start);
-        uint64_t begin = clock_monotonic_ns();
-        struct found *f, *tmp;
+/* One takes about 0.1 ms, and what else has happened to the host meanwhile is seen between them. */
+#define IN_ONE_ROUND 16
 
-        if (!a->told || a->served)
-                return;
-        catch_up_events(a);
-        DL_FOREACH_SAFE(a->found, f, tmp)
-                if (!f->container->adopting)
-                        decide(a, f);
+static void decide_some(struct adoption *a)
+{
+        struct found *f, *tmp;
+        int n = 0;
+
+        DL_FOREACH_SAFE(a->found, f, tmp) {
+                if (f->container->adopting)
+                        continue;
+                if (n++ == IN_ONE_ROUND) {
+                        watch_timer_arm(&a->more, 0);
+                        return;
+                }
+                decide(a, f);
+        }
         if (a->n_adopted)
                 log_info("took over %zu containers in %llu us", a->n_adopted,
-                         (unsigned long long)((clock_monotonic_ns() - begin) / 1000));
+                         (unsigned long long)((clock_monotonic_ns() - a->began_ns) / 1000));
         a->served = true;
         a->done(a->daemon);
         finish_if_over(a);
+}
+
+static void on_more(struct watch_timer *w)
+{
+        decide_some(container_of(w, struct adoption, more));
+}
+
+static void decide_all(struct deferred *d)
+{
+        struct adoption *a = container_of(d, struct adoption, start);
+
+        if (!a->told || a->began_ns)
+                return;
+        a->began_ns = clock_monotonic_ns();
+        catch_up_events(a);
+        decide_some(a);
 }
 
 void adoption_backlog_told(struct adoption *a)
@@ -507,6 +530,7 @@ int adoption_start(struct daemon *d, void (*done)(struct daemon *d), struct erro
         a->daemon = d;
         a->done = done;
         deferred_init(&a->start, d->loop, decide_all);
+        watch_timer_init(&a->more, d->loop, on_more);
         reaper_hold(d->reaper, &a->hold);
         a->hold.begin_ticks = 0; /* also what began long before us */
         d->adoption = a;
@@ -533,6 +557,7 @@ struct adoption *adoption_free(struct adoption *a)
                 free(i);
         }
         deferred_cancel(&a->start);
+        watch_timer_stop(&a->more);
         reaper_unhold(&a->hold);
         free(a);
         return NULL;

@@ -97,9 +97,45 @@ static void wait_socket(const char *path)
         }
 }
 
+/* What is its own of the memory that it has, and its share of what it has with others. */
+static unsigned long pss_kib(pid_t pid)
+{
+        unsigned long kib = 0;
+        char line[256];
+        FILE *f;
+
+        snprintf(line, sizeof(line), "/proc/%d/smaps_rollup", (int)pid);
+        f = fopen(line, "re");
+        while (f && fgets(line, sizeof(line), f))
+                if (sscanf(line, "Pss: %lu", &kib) == 1)
+                        break;
+        if (f)
+                fclose(f);
+        return kib;
+}
+
+static void after_adoption(struct bench *b, pid_t keeper, int n)
+{
+        const struct sandboxd_owner_attach_params owner = { .owner = "c0123456789abcdef", .ns = "bench",
+                                                                .ttrpc_address = "/nonexistent/ttrpc" };
+        const struct sandboxd_owner_attach_result *front;
+        const struct sandboxd_info_result *info;
+
+        call(b, SANDBOXD_METHOD_INFO, NULL);
+        info = b->reply.result;
+        row_text("the longest that its loop was held up meanwhile", "%.1f ms | - | - | -",
+                 (double)info->loop_stall_max_ns / (double)MS);
+        b->daemon = (pid_t)info->pid;
+        call(b, SANDBOXD_METHOD_OWNER_ATTACH, &owner);
+        front = b->reply.result;
+        row_text("memory (Pss) of sandboxd, its keeper and a front", "%lu, %lu, %lu KiB with %d containers | - | - | -",
+                 pss_kib(b->daemon), pss_kib(keeper), pss_kib((pid_t)front->pid), n);
+}
+
 void bench_adopt(struct bench *b, int argc, char **argv)
 {
         int n = argc > 0 ? atoi(argv[0]) : 300;
+        pid_t keeper = argc > 1 ? (pid_t)atoi(argv[1]) : 0;
         uint64_t t, first, all;
 
         sandboxd_reply_clear(&b->reply);
@@ -128,6 +164,7 @@ void bench_adopt(struct bench *b, int argc, char **argv)
         all = now_ns() - t;
         row_text("kill -9 of sandboxd until it answers again, and has told the state of each",
                  "%.1f ms, %.1f ms for %d | - | - | -", (double)first / (double)MS, (double)all / (double)MS, n);
+        after_adoption(b, keeper, n);
 }
 
 /* --- stats --- */

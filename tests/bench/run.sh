@@ -157,8 +157,8 @@ bench_fleet() {
         part fleet start $(peer "$r") "$dir/bundles" $few $((fleet - 1)) ours
         all=$(charged daemon)
         part idle 30 "$keeper"
-        part adopt "$fleet"
-        grep -h 'containers' "$dir/log" | tail -n 1 | sed 's/^/bench: log: /' >&2
+        part adopt "$fleet" "$keeper"
+        sed -n 's/.* info took over \(.*\) in \([0-9]*\) us$/| of that, to decide about all \1 | \2 us | - | - | - |/p' "$dir/log" | tail -n 1
         part fleet stop $(peer "$r") "$dir/bundles" 0 $((fleet - 1)) ours
 
         (enter peer "$bench" "$socket" "$dir" fleet start $(peer "$r") "$dir/bundles" 0 $((few - 1)) peer)
