@@ -140,7 +140,8 @@ static void handle_create(struct daemon *d, struct request *req)
         c->dirfd = record_dir_open(d->store, x->owner, c->params->ns, x->id, true, &err);
         /* without a record there is no container: a full disk is told before anything was begun */
         if (c->dirfd < 0 || container_save(c, &err) < 0) {
-                record_remove(d->store, x->owner, c->params->ns, x->id, NULL);
+                if (err.reason != REASON_ALREADY_EXISTS) /* for a newer sandboxd */
+                        record_remove(d->store, x->owner, c->params->ns, x->id, NULL);
                 container_retire(c);
                 request_fail(&req, &err);
                 return;

@@ -271,6 +271,37 @@ static int dir_error(struct record_store *s, int r, const char *owner, const cha
                                s->root, owner_dir(owner), ns, id);
 }
 
+static int check_version(const char *text, size_t len, struct error *err)
+{
+        _cleanup_(arena_freep) struct arena *a = arena_new();
+        void *head;
+
+        if (!a)
+                return error_set(err, REASON_NO_RESOURCES, "no memory");
+        if (json_decode(&desc_record_head, text, len, a, &head, err) < 0)
+                return -1;
+        if (((struct record_head *)head)->version > RECORD_VERSION)
+                return error_set(
+                        err, REASON_NOT_SUPPORTED,
+                        "written by a newer sandboxd (version %u of the record, this sandboxd knows up to %d): "
+                        "start the newer sandboxd again, or remove the container with it first; nothing was changed",
+                        ((struct record_head *)head)->version, RECORD_VERSION);
+        return 0;
+}
+
+/* A container that we know nothing of, and must not make another in its place. */
+static int refuse_newer(int dirfd, struct error *err)
+{
+        _cleanup_(freep) char *text = NULL;
+        struct error why = ERROR_NULL;
+        size_t len;
+
+        if (fd_read_file(dirfd, META, RECORD_MAX, &text, &len) < 0 || check_version(text, len, &why) == 0 ||
+            why.reason != REASON_NOT_SUPPORTED)
+                return 0;
+        return error_set(err, REASON_ALREADY_EXISTS, "it has a record, %s", why.message);
+}
+
 int record_dir_open(struct record_store *s, const char *owner, const char *ns, const char *id, bool create,
                     struct error *err)
 {
@@ -280,6 +311,10 @@ int record_dir_open(struct record_store *s, const char *owner, const char *ns, c
         if (check_names(owner, ns, id, err) < 0)
                 return -1;
         fd = open_dirs(s, owner, ns, id, create, &parent);
+        if (fd >= 0 && create && refuse_newer(fd, err) < 0) {
+                fd_close(fd);
+                return error_wrap(err, "container %s/%s/%s", owner, ns, id);
+        }
         return fd < 0 ? dir_error(s, fd, owner, ns, id, err) : fd;
 }
 
@@ -371,24 +406,6 @@ int record_remove(struct record_store *s, const char *owner, const char *ns, con
 }
 
 /* --- reading all --- */
-static int check_version(const char *text, size_t len, struct error *err)
-{
-        _cleanup_(arena_freep) struct arena *a = arena_new();
-        void *head;
-
-        if (!a)
-                return error_set(err, REASON_NO_RESOURCES, "no memory");
-        if (json_decode(&desc_record_head, text, len, a, &head, err) < 0)
-                return -1;
-        if (((struct record_head *)head)->version > RECORD_VERSION)
-                return error_set(
-                        err, REASON_NOT_SUPPORTED,
-                        "written by a newer sandboxd (version %u of the record, this sandboxd knows up to %d): "
-                        "start the newer sandboxd again, or remove the container with it first; nothing was changed",
-                        ((struct record_head *)head)->version, RECORD_VERSION);
-        return 0;
-}
-
 static int read_record(int dirfd, struct arena *a, struct container_record **ret, struct error *err)
 {
         _cleanup_(freep) char *text = NULL;

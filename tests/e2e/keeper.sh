@@ -121,6 +121,8 @@ newer_record() {
         ok $? "a record of a newer version is refused, and told"
         ok "$(kill -0 "$pid"; echo $?)" "its container runs on"
         is "$(md5sum <"$record")" "$before" "and the record is as it was"
+        create_refused already-exists "there is no other container of its name beside it"
+        is "$(md5sum <"$record")" "$before" "the record is still as it was"
         sed -i 's/"version": *99/"version": 1/' "$record"
         kill -KILL "$(daemon_pid)"
         eventually status_is running

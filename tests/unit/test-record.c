@@ -237,6 +237,7 @@ static void spoiled(struct fixture *f, const char *text, enum reason reason, con
         FILE *file;
         struct seen seen;
 
+        run("rm -rf %s/state/_/n/x", f->root);
         save(f, "", "n", "x");
         snprintf(path, sizeof(path), "%s/state/_/n/x/meta.json", f->root);
         file = fopen(path, "w");
@@ -253,6 +254,7 @@ static void spoiled(struct fixture *f, const char *text, enum reason reason, con
 
 static void bad_records_are_told(void **state)
 {
+        struct error err = ERROR_NULL;
         struct fixture *f = *state;
 
         save(f, "", "n", "good");
@@ -267,6 +269,9 @@ static void bad_records_are_told(void **state)
         assert_int_equal(each(f).good, 1);
         /* the file of a newer version was not touched */
         spoiled(f, "{\"version\": 99}", REASON_NOT_SUPPORTED, "version 99");
+        run("grep -q 99 %s/state/_/n/x/meta.json", f->root);
+        assert_int_equal(record_dir_open(f->store, "", "n", "x", true, &err), -1);
+        assert_int_equal(err.reason, REASON_ALREADY_EXISTS);
         run("grep -q 99 %s/state/_/n/x/meta.json", f->root);
 }
 
