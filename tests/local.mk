@@ -249,16 +249,21 @@ tests_ctl_fake_sandboxd_LDADD = libclient.la libproto.la $(JANSSON_LIBS)
 dist_check_SCRIPTS += tests/ctl/test-ctl.sh tests/ctl/test-docs.sh tests/ctl/test-real.sh
 TESTS += tests/ctl/test-ctl.sh tests/ctl/test-docs.sh tests/ctl/test-real.sh
 # --- sandboxd-keeper ---
+EXTRA_DIST += tests/keeper/manager.py
 check_PROGRAMS += tests/keeper/stand-in
 tests_keeper_stand_in_SOURCES = tests/keeper/stand-in.c
 tests_keeper_stand_in_LDADD = libbase.la
 dist_check_SCRIPTS += tests/keeper/test-keeper.sh
 TESTS += tests/keeper/test-keeper.sh
 
-# --- below a real systemd; not in `make check` ---
-EXTRA_DIST += tests/systemd/check-systemd.sh tests/systemd/inside.sh
+# --- below a real systemd; the long form: a Debian tree, all runtimes, many containers ---
+dist_check_SCRIPTS += tests/systemd/check-systemd.sh
+TESTS += tests/systemd/check-systemd.sh
+EXTRA_DIST += tests/systemd/inside.sh
 check-systemd: all tests/e2e/rpc
-	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/tests/systemd/check-systemd.sh
+	SYSTEMD_TREE="$${SYSTEMD_TREE:-$(abs_top_builddir)/tests/systemd/tree}" SYSTEMD_CONTAINERS="$${SYSTEMD_CONTAINERS:-1000}" \
+		SYSTEMD_RUNTIMES="$${SYSTEMD_RUNTIMES:-runc crun}" \
+		top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/tests/systemd/check-systemd.sh
 .PHONY: check-systemd
 
 # --- sandboxd-helper ---

@@ -154,6 +154,20 @@ oom_after() {
         must delete
 }
 
+# The kernel's counter tells the next daemon: no descriptor need be kept for that.
+oom_meanwhile() {
+        local limit=16777216
+
+        [ "$RUNTIME" != runsc ] || return 0 # the limit kills the sandbox, whose cgroup goes with it
+        bundle ".linux.resources.memory = {limit: $limit, swap: $limit}" sh -c 'until [ -e /vol/go ]; do sleep 0.02; done; exec dd if=/dev/zero of=/dev/null bs=1G count=1'
+        create && must start
+        without_daemon let_end "$(init_pid)"
+        rm -f "$T/vol/go"
+        is "$(status_of)" 137 "killed for lack of memory while no daemon was there"
+        is "$(kinds)" "create start adopted oom exit" "the OOM event is there, before the exit"
+        must delete
+}
+
 # Crashes while calls are under way: whatever was done or not, it can be found out, and be removed.
 at_any_time() {
         local i delay pid
@@ -211,6 +225,6 @@ again_and_again() {
 }
 
 e2e_start
-for_each_runtime running created paused stopped with_execs waited_for ended_meanwhile exec_ended_meanwhile output_goes_on oom_after at_any_time \
+for_each_runtime running created paused stopped with_execs waited_for ended_meanwhile exec_ended_meanwhile output_goes_on oom_after oom_meanwhile at_any_time \
         again_and_again
 e2e_done

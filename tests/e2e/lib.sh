@@ -410,7 +410,7 @@ is_gone() {
 
 # --- what is left? ---
 
-# Processes below the keeper (or the daemon): all that a container, a runtime or a logger leaves behind stays there, since both are
+# Processes below the keeper (or the daemon, or manager-lib.sh's manager): all that a container, a runtime or a logger leaves behind stays there, since both are
 # subreapers; and whatever is in one of our cgroups, or names our directory on its command line.
 our_processes() {
         local daemon
@@ -423,7 +423,7 @@ our_processes() {
         }
         END {
                 for (pid in parent) {
-                        if (pid == top || pid == daemon)
+                        if (pid == top || pid == daemon || what[pid] ~ /^\(sandboxd-keeper\)/)
                                 continue
                         for (p = parent[pid]; p && p != top; p = parent[p])
                                 ;

@@ -4,7 +4,7 @@
 check_PROGRAMS += tests/e2e/rpc
 tests_e2e_rpc_SOURCES = tests/e2e/rpc.c
 tests_e2e_rpc_LDADD = $(JANSSON_LIBS)
-EXTRA_DIST += tests/e2e/containerd-kills.sh tests/e2e/crash-lib.sh tests/e2e/gvisor-lib.sh tests/e2e/ctr-lib.sh tests/e2e/debian13.sh tests/e2e/cri-cases.sh tests/e2e/cri-lib.sh tests/e2e/cri.proto tests/e2e/cri.py tests/e2e/image.sh tests/e2e/lib.sh tests/e2e/shim_cases.py tests/e2e/shim_client.py
+EXTRA_DIST += tests/e2e/manager-lib.sh tests/e2e/crash-lib.sh tests/e2e/gvisor-lib.sh tests/e2e/ctr-lib.sh tests/e2e/debian13.sh tests/e2e/cri-cases.sh tests/e2e/cri-lib.sh tests/e2e/cri.proto tests/e2e/cri.py tests/e2e/image.sh tests/e2e/lib.sh tests/e2e/shim_cases.py tests/e2e/shim_client.py
 
 # sandboxd that dies where it is told to; beside sandboxd, so that it finds the helpers
 check_PROGRAMS += sandboxd-crash
@@ -25,6 +25,7 @@ E2E_TESTS += tests/e2e/containerd-17.sh
 E2E_TESTS += tests/e2e/containerd-cri-crun.sh
 E2E_TESTS += tests/e2e/containerd-cri-runc.sh
 E2E_TESTS += tests/e2e/containerd-cri-runsc.sh
+E2E_TESTS += tests/e2e/containerd-kills.sh
 E2E_TESTS += tests/e2e/containerd-shim.sh
 EXTRA_DIST += tests/e2e/crash-points.sh
 E2E_TESTS += tests/e2e/crash.sh
@@ -65,7 +66,7 @@ soak: $(check_PROGRAMS)
 		bash $(srcdir)/tests/e2e/containerd-kills.sh
 
 clean-local: # an unpacked package
-	rm -rf tests/e2e/debian13
+	rm -rf tests/e2e/debian13 tests/systemd/tree
 # 1,000 containers that are killed for lack of memory and gone at once, and as many kills of one cgroup
 .PHONY: check-oom
 check-oom: all tests/e2e/rpc tests/fake/fake-runtime tests/unit/test-oom

@@ -93,6 +93,29 @@ written_meanwhile() {
         rm -f "$T/out-1" "$T/out-2" "$T/in"
 }
 
+# A logger has the pipes, and nobody else: nothing of it need be kept.
+logged_meanwhile() {
+        local pid
+
+        cat >"$T/vol/logger" <<END
+#!/bin/bash
+exec 5>&-
+while read -r line <&3; do echo "\$line"; done >>"$T/vol/log"
+echo end >>"$T/vol/log"
+END
+        chmod +x "$T/vol/logger"
+        bundle . sh -c 'echo before; until [ -e /vol/go ]; do sleep 0.02; done; echo meanwhile; exit 57'
+        create "{stdout_path: \"binary://$T/vol/logger\", stderr_path: \"binary://$T/vol/logger\"}" && must start
+        pid=$(state .process.pid)
+        without_daemon let_end "$pid"
+        rm -f "$T/vol/go"
+        is "$(status_of)" 57 "with a logger: it ended while no daemon was there"
+        eventually grep -q end "$T/vol/log"
+        is "$(paste -sd' ' "$T/vol/log")" "before meanwhile end" "the logger has all of it"
+        must delete
+        rm -f "$T/vol/log" "$T/vol/logger"
+}
+
 typed_meanwhile() { # the client of stdin goes while no daemon is there: that is no end of file
         mkfifo "$T/in"
         bundle . sh -c 'read -r line; echo "$line"; read -r line || exit 56; exit 55'
@@ -131,5 +154,5 @@ confused() {
 }
 
 e2e_start
-for_each_runtime terminal terminal_of_exec printed_meanwhile written_meanwhile typed_meanwhile confused
+for_each_runtime terminal terminal_of_exec printed_meanwhile written_meanwhile logged_meanwhile typed_meanwhile confused
 e2e_done

@@ -1,53 +1,78 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# systemd for real: boots a Debian tree in systemd-nspawn, with this build installed into it, and runs inside.sh there: units,
-# store, kills, restarts, an upgrade, the watchdog. `make check-systemd`; not part of `make check`: making the tree takes a
-# minute. SYSTEMD_TREE names a tree to keep and use again.
-# SYSTEMD_VM=1: in the virtual machine of tests/vm instead, where cgroups are pure v2, and only the systemd driver of the runtimes.
+# systemd for real: boots a tree in systemd-nspawn with this build installed into it, and runs inside.sh there: units, store,
+# kills, restarts, an upgrade, the watchdog. The tree is the host's own /usr, below an overlay, and a fresh /etc and /var.
+#   SYSTEMD_TREE=DIR        a Debian tree instead, which debootstrap makes there if it is not there yet
+#   SYSTEMD_RUNTIMES=...    default: runc; one boot for each
+#   SYSTEMD_CONTAINERS=N    as many more containers that run all the time
+#   SYSTEMD_VM=1            a Debian tree in the virtual machine of tests/vm instead, where cgroups are pure v2, and only
+#                           the systemd driver of the runtimes
 
 : "${top_srcdir:=.}" "${top_builddir:=.}"
 . "$top_srcdir/tests/tap.sh"
 [ "$(id -u)" = 0 ] || skip_all "must be root"
-for program in systemd-nspawn debootstrap; do
-        command -v "$program" >/dev/null || skip_all "$program is not installed: run tools/install-deps"
-done
+command -v systemd-nspawn >/dev/null || skip_all "systemd-nspawn is not installed: run tools/install-deps"
 
 T=$(mktemp -d "${TMPDIR:-/tmp}/sbs.XXXXXX") || exit 99
-tree=${SYSTEMD_TREE:-$T/tree}
+tree=${SYSTEMD_TREE-}
+[ -z "${SYSTEMD_VM-}" ] || tree=${tree:-$T/tree}
 nspawn=
 finish() {
         [ -z "$nspawn" ] || { kill -KILL "$nspawn" 2>/dev/null; wait "$nspawn" 2>/dev/null; }
-        umount "$T/root" 2>/dev/null
-        rm -rf "$T"
+        umount "$T/root/usr" "$T/root" 2>/dev/null
+        umount "$T/rw" 2>/dev/null
+        rm -rf --one-file-system "$T"
 }
 trap finish EXIT
 trap 'exit 1' INT TERM
 
 packages=systemd,systemd-sysv,dbus,runc,crun,gojq,busybox-static,procps
 packages=$packages,libev4,libnng1,libmsgpackc2,libcgroup2,libjansson4,libmount1,libsmartcols1,libprotobuf-c1,libseccomp2,libcap-ng0
-if [ ! -x "$tree/sbin/init" ]; then
+if [ -n "$tree" ] && [ ! -x "$tree/sbin/init" ]; then
+        command -v debootstrap >/dev/null || skip_all "debootstrap is not installed: run tools/install-deps"
         debootstrap --variant=minbase --include="$packages" bookworm "$tree" "${SYSTEMD_MIRROR:-http://deb.debian.org/debian}" >"$T/debootstrap" 2>&1 ||
                 { tail -n 5 "$T/debootstrap" | sed 's/^/# /'; skip_all "debootstrap failed: no mirror?"; }
 fi
-mkdir -p "$T/root" "$T/upper" "$T/work" "$T/out"
-mount -t overlay -o "lowerdir=$tree,upperdir=$T/upper,workdir=$T/work" overlay "$T/root" || exit 99
-make -s -C "$top_builddir" install DESTDIR="$T/root" >"$T/install" 2>&1 || { tail -n 5 "$T/install" >&2; exit 99; }
-cp "$top_srcdir/tests/systemd/inside.sh" "$T/root/inside.sh"
-cp "$top_builddir/tests/e2e/rpc" "$T/root/usr/local/bin/rpc"
-ldconfig -r "$T/root"
-cat >"$T/root/etc/systemd/system/inside.service" <<END
+
+overlay() { # LOWER AT; what is written goes to a tmpfs, since not everything that a host is made of can be written above
+        mkdir -p "$2" "$T/rw/upper" "$T/rw/work" && mount -t overlay -o "lowerdir=$1,upperdir=$T/rw/upper,workdir=$T/rw/work" overlay "$2"
+}
+
+make_root() {
+        local link
+
+        mkdir -p "$T/rw" "$T/out"
+        mount -t tmpfs -o mode=755 tmpfs "$T/rw" || skip_all "no tmpfs can be mounted"
+        if [ -n "$tree" ]; then
+                overlay "$tree" "$T/root" || skip_all "no overlay can be mounted above $tree"
+        else
+                mkdir -p "$T/root"/{etc/systemd/system,var,run,tmp,proc,sys,dev,root}
+                overlay /usr "$T/root/usr" || skip_all "no overlay can be mounted above /usr"
+                for link in bin sbin lib lib32 lib64 libx32; do
+                        [ ! -L "/$link" ] || ln -s "usr/$link" "$T/root/$link"
+                done
+                cp -a /etc/alternatives /etc/passwd /etc/group /etc/ld.so.cache /etc/nsswitch.conf /usr/lib/os-release "$T/root/etc"
+                : >"$T/root/etc/machine-id"
+                ln -s /lib/systemd/system/multi-user.target "$T/root/etc/systemd/system/default.target"
+        fi
+        make -s -C "$top_builddir" install DESTDIR="$T/root" >"$T/install" 2>&1 || { tail -n 5 "$T/install" >&2; return 1; }
+        ldconfig -r "$T/root"
+        cp "$top_srcdir/tests/systemd/inside.sh" "$T/root/inside.sh"
+        mkdir -p "$T/root/usr/local/bin" && cp "$top_builddir/tests/e2e/rpc" "$T/root/usr/local/bin/rpc"
+        cat >"$T/root/etc/systemd/system/inside.service" <<END
 [Unit]
 After=multi-user.target
 [Service]
 Type=oneshot
-Environment=RUNTIME=${RUNTIME:-runc}
+Environment=RUNTIME=$1 CONTAINERS=${SYSTEMD_CONTAINERS:-0} DRIVER=$tree
 ExecStart=/bin/bash /inside.sh
 TimeoutStartSec=infinity
 [Install]
-WantedBy=graphical.target
+WantedBy=multi-user.target
 END
-mkdir -p "$T/root/etc/systemd/system/default.target.wants"
-ln -s /etc/systemd/system/inside.service "$T/root/etc/systemd/system/default.target.wants/inside.service"
+        mkdir -p "$T/root/etc/systemd/system/default.target.wants"
+        ln -s /etc/systemd/system/inside.service "$T/root/etc/systemd/system/default.target.wants/inside.service"
+}
 
 # An initial root filesystem cannot be pivoted away from, which runtimes want to do: a mount of itself, moved above it, can.
 make_vm() {
@@ -67,28 +92,45 @@ boot_vm() {
 }
 
 boot_nspawn() {
-        exec timeout -k 10 "${SYSTEMD_LIMIT:-400}" systemd-nspawn -q -D "$T/root" -b --register=no --keep-unit --capability=all \
+        exec timeout -k 10 "${SYSTEMD_LIMIT:-500}" systemd-nspawn -q -D "$T/root" -b --register=no --keep-unit --capability=all \
                 --system-call-filter='@keyring bpf' --bind="$T/out:/out" --console=pipe </dev/null >"$T/console" 2>&1
 }
 
-if [ -n "${SYSTEMD_VM-}" ]; then
-        make_vm
-        boot_vm &
-else
-        boot_nspawn &
-fi
-nspawn=$!
-wait "$nspawn"
-nspawn=
-if [ -n "${SYSTEMD_VM-}" ]; then
-        tr -d '\r' <"$T/serial" | sed -E '/^(ok|not ok|1\.\.|#)/!s/^/# /' >"$T/out/tap"
-        ! grep -q '^1\.\.' "$T/out/tap" || : >"$T/out/done"
-fi
-cat "$T/out/tap" 2>/dev/null
-if [ ! -e "$T/out/done" ] || grep -q '^not ok' "$T/out/tap"; then
-        for file in console out/err out/journal; do
-                [ -s "$T/$file" ] && { echo "# --- $file"; tail -n 40 "$T/$file" | sed 's/^/# /'; } >&2
-        done
-fi
-[ -e "$T/out/done" ] || { echo "Bail out! the tree did not come to its end"; exit 99; }
-! grep -q '^not ok' "$T/out/tap"
+boot() { # RUNTIME
+        make_root "$1" || { echo "Bail out! the tree cannot be made"; exit 99; }
+        if [ -n "${SYSTEMD_VM-}" ]; then
+                make_vm
+                boot_vm &
+        else
+                boot_nspawn &
+        fi
+        nspawn=$!
+        wait "$nspawn"
+        nspawn=
+        if [ -n "${SYSTEMD_VM-}" ]; then
+                : >"$T/out/begun"
+                tr -d '\r' <"$T/serial" | sed -E '/^(ok|not ok|1\.\.|#)/!s/^/# /' >"$T/out/tap"
+                ! grep -q '^1\.\.' "$T/out/tap" || : >"$T/out/done"
+        fi
+        umount "$T/root/usr" "$T/root" 2>/dev/null
+        umount "$T/rw"
+        rm -rf --one-file-system "$T/root"
+        [ -e "$T/out/begun" ] || skip_all "systemd does not come up in systemd-nspawn here: $(tail -n 1 "$T/console")"
+}
+
+failed=0
+for runtime in ${SYSTEMD_RUNTIMES:-runc}; do
+        rm -rf "$T/out"
+        boot "$runtime"
+        sed "/^1\.\./d; s/^\(\(not \)\?ok\) [0-9]* - /\1 - $runtime: /" "$T/out/tap"
+        tap_n=$((tap_n + $(grep -cE '^(not )?ok' "$T/out/tap")))
+        if [ ! -e "$T/out/done" ] || grep -q '^not ok' "$T/out/tap"; then
+                failed=1
+                for file in console out/err out/journal; do
+                        [ -s "$T/$file" ] && { echo "# --- $file"; tail -n 40 "$T/$file" | sed 's/^/# /'; } >&2
+                done
+        fi
+        [ -e "$T/out/done" ] || { echo "Bail out! the tree did not come to its end"; exit 99; }
+done
+echo "1..$tap_n"
+exit "$failed"

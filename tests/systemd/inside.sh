@@ -4,6 +4,7 @@
 # part of it.
 
 exec >>/out/tap 2>>/out/err
+: >/out/begun
 trap 'journalctl -u sandboxd --no-pager >/out/journal 2>&1; echo "1..$n" ; : >/out/done; eval "${AT_END-}"; systemctl poweroff --force --force' EXIT
 n=0
 ok() { # STATUS NAME
@@ -16,7 +17,7 @@ is() { # GOT WANTED NAME
         [ "$1" = "$2" ] || printf '#   got:    %s\n#   wanted: %s\n' "$1" "$2"
 }
 eventually() { # COMMAND...
-        local deadline=$((SECONDS + ${PATIENCE:-30}))
+        local deadline=$((SECONDS + ${PATIENCE:-60}))
         until "$@" >/dev/null 2>&1; do
                 [ "$SECONDS" -lt "$deadline" ] || return 1
                 sleep 0.05
@@ -37,10 +38,20 @@ below() { [ "$(ps -o ppid= -p "$(pid_of)" | tr -d ' ')" = "$(main)" ]; }
 stored() { systemctl show -p NFileDescriptorStore --value sandboxd; }
 has() { [ "$(stored)" -ge "$1" ]; }
 running() { [ "$(sandboxctl --format json state "$1" | gojq -r '(if type == "array" then .[0] else . end).process.status')" = running ]; }
-all_run() { local one; for one in "$@"; do running "$one" || return 1; done; }
+all_run() { # with all of the many, as the same processes
+        local one
+
+        for one in "$@"; do running "$one" || return 1; done
+        [ -z "${many-}" ] || [ "$(pids_of_many)" = "$many" ]
+}
 waiter() { # ID STATUS
         sandboxctl run -d --runtime "$RUNTIME" --rootfs /rootfs "$1" -- sh -c "trap 'exit $2' TERM; while :; do sleep 0.05; done" >/dev/null
 }
+
+# What runc and crun of Debian 12 and runsc want of a host like this one.
+[ ! -d /sys/fs/cgroup/memory ] || [ -d /sys/fs/cgroup/hugetlb ] || { mkdir /sys/fs/cgroup/hugetlb && mount -t cgroup -o hugetlb none /sys/fs/cgroup/hugetlb; }
+mkdir -p /etc/sandboxd /usr/local/etc/sandboxd
+printf '[runtimes.runsc]\noptions = ["--platform=ptrace", "--network=none"]\n' | tee /etc/sandboxd/sandboxd.toml >/usr/local/etc/sandboxd/sandboxd.toml
 
 systemctl start sandboxd
 ok $? "the unit starts: Type=notify"
@@ -48,8 +59,8 @@ is "$(systemctl is-active sandboxd)" active "it is active"
 eventually below
 ok $? "the keeper is the main process, sandboxd its child"
 
-# The runtimes' systemd driver: the cgroup is that of a unit which systemd makes.
-for one in runc crun; do
+# The runtimes' systemd driver: the cgroup is that of a unit which systemd makes. Only with a tree that has a bus.
+for one in ${DRIVER:+runc crun}; do
         mkdir -p "/run/s-$one"
         sandboxctl spec --memory 64m --rootfs /rootfs -- sleep 1000 |
                 gojq '.linux.cgroupsPath = "sbx-e2e.slice:sbx:'"$one"'"' >"/run/s-$one/config.json"
@@ -76,10 +87,19 @@ done
 
 RUNTIME=${RUNTIME:-runc}
 for i in a b c d e f; do waiter "$i" 4; done
-eventually all_run a b c d e f
-ok $? "containers run"
-eventually has 6
-ok $? "systemd has a backup of what is stored: $(stored) descriptors"
+eventually all_run a b c d e f || { ok 1 "containers run"; exit; }
+ok 0 "containers run"
+for ((i = 1; i <= CONTAINERS; i++)); do
+        sandboxctl run -d --runtime "$RUNTIME" --rootfs /rootfs "many$i" -- sleep 1000000 >/dev/null || echo "many$i does not run" >&2
+done
+n_running() { sandboxctl --format json list | gojq '[(if type == "array" then . else .containers end)[] | select(.detail == "running")] | length'; }
+are_running() { [ "$(n_running)" = "$1" ]; }
+pids_of_many() { sandboxctl --format json list | gojq -r '[(if type == "array" then . else .containers end)[] | select(.id | startswith("many")) | "\(.id) \(.pid)"] | sort | join(",")'; }
+many=$(pids_of_many)
+eventually has $((6 + CONTAINERS))
+ok $? "systemd has a backup of what is stored: $(stored) descriptors, of $(n_running) containers"
+is "$(systemd-analyze security --no-pager sandboxd.service | sed -n 's/.*exposure level for sandboxd.service: \([0-9.]*\).*/\1/p')" \
+        "$(sed -n 's/.*"systemd-analyze security" says \([0-9.]*\) .*/\1/p' "$(systemctl show -p FragmentPath --value sandboxd)")" "systemd-analyze security says what the unit says"
 
 # A terminal, whose client is this script.
 mkfifo /run/in /run/screen
@@ -159,7 +179,7 @@ is "$(systemctl is-active sandboxd)" active "... and the unit was active all the
 says five "... the terminal goes on"
 
 mkdir -p /run/systemd/system/sandboxd.service.d
-printf '[Service]\nWatchdogSec=3\n' >/run/systemd/system/sandboxd.service.d/short.conf
+printf '[Service]\nWatchdogSec=5\n' >/run/systemd/system/sandboxd.service.d/short.conf
 systemctl daemon-reload
 systemctl restart sandboxd
 eventually below
@@ -179,6 +199,7 @@ says six "... the terminal goes on"
 
 sandboxctl kill -s TERM d
 sandboxctl delete --force b c d e f tty a >/dev/null 2>&1
+for ((i = 1; i <= CONTAINERS; i++)); do sandboxctl delete --force "many$i" >/dev/null || echo "many$i is not removed" >&2; done
 is "$(sandboxctl --format json list | gojq 'if type == "array" then length else (.containers // [] | length) end')" 0 "all can be removed"
 none() { [ "$(stored)" = 0 ]; }
 eventually none
