@@ -11,7 +11,8 @@
  * The pidfd of another's child may say "ended" before its status can be known: until its parent has reaped it (for
  * PIDFD_INFO_EXIT), or because the kernel never tells and the keeper will. So its status is asked for again with
  * growing delays, for 2 seconds in total, and only then reported as unknown. The pidfd is not watched meanwhile: it
- * stays readable. Of a process that had gone before it was watched the keeper is asked, and its answer ends the waiting.
+ * stays readable. Of a process that had gone before it was watched the keeper is asked, and its answer ends the
+ * waiting.
  */
 
 #define HASH_NONFATAL_OOM 1

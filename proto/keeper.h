@@ -14,8 +14,8 @@
  * What is stored under names that begin with KEEPER_FRONT belongs to fronts (proto/front.h). The daemon is not given
  * it; it has it handed over to the next front: with HAND_OVER comes a SOCK_SEQPACKET socket, into which the keeper puts
  * all descriptors whose names begin with the prefix, some in each message (SCM_RIGHTS), whose data are their names,
- * each in KEEPER_NAME_MAX + 1 bytes filled up with NUL. An empty name without a descriptor ends them: a socket that ends
- * without it was given up by a keeper that died.
+ * each in KEEPER_NAME_MAX + 1 bytes filled up with NUL. An empty name without a descriptor ends them: a socket that
+ * ends without it was given up by a keeper that died.
  */
 
 #include <stdint.h>
