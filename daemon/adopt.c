@@ -22,6 +22,9 @@
 #include "daemon/runtime.h"
 #include "daemon/runtime_start.h"
 
+/* One takes about 0.1 ms, and what else has happened to the host meanwhile is seen between them. */
+#define IN_ONE_ROUND 16
+
 /* A command of the earlier daemon that still runs. */
 struct inflight {
         struct inflight *prev, *next;
@@ -49,7 +52,8 @@ struct adoption {
         struct deferred start;
         struct watch_timer more; /* some are decided in each round of the loop */
         uint64_t began_ns;       /* when the first was; 0: not yet */
-        bool told, served;
+        uint64_t since;          /* the next event to look at */
+        bool told, caught_up, served;
         size_t n_adopted;
 };
 
@@ -184,50 +188,59 @@ static void tombstone_found(void *data, const char *key, const struct record_ans
         answers_from_record(a->daemon, key, &list);
 }
 
-/* What the log got after the last record of a container was written: the crash was between the two. */
-static void catch_up_events(struct adoption *a)
+/* --- what the log got after the last record of a container was written: the crash was between the two --- */
+
+static void catch_up_event(struct adoption *a, const struct event *ev)
 {
-        _cleanup_(arena_freep) struct arena *arena = NULL;
-        struct events_params params = { .since = UINT64_MAX, .owner = "", .ns = "", .id = "" };
-        struct events_result res = { 0 };
-        struct error err = ERROR_NULL;
+        struct container *c = ev->id[0] ? container_find(a->daemon, ev->owner, ev->ns, ev->id) : NULL;
+        struct process *p = c && ev->seq > c->recorded_seq ? container_find_process(c, ev->exec_id) : NULL;
+        int kind = event_kind_parse(ev->kind);
+
+        if (c && !p && kind == EVENT_EXEC_ADDED && ev->seq > c->recorded_seq)
+                container_exec_was_added(c, ev->exec_id);
+        if (!p)
+                return;
+        if (kind == EVENT_CREATE)
+                c->create_published = true;
+        if (kind == EVENT_START || kind == EVENT_EXEC_STARTED)
+                p->start_published = true;
+        if (kind == EVENT_EXIT || kind == EVENT_EXEC_EXIT)
+                p->exit_published = true;
+        if (kind == EVENT_OOM && ev->oom) {
+                c->oom_killed = true;
+                c->oom_count = ev->oom->oom_kill;
+                snprintf(c->oom_text, sizeof(c->oom_text), "%s", ev->message);
+        }
+        if (kind == EVENT_DELETE)
+                c->create_published = false; /* then no second delete */
+}
+
+static uint64_t oldest_record(const struct adoption *a)
+{
+        uint64_t oldest = UINT64_MAX;
         struct found *f;
 
         DL_FOREACH(a->found, f)
-                if (f->rec->event_seq + 1 < params.since)
-                        params.since = f->rec->event_seq + 1;
-        while (a->found && params.since <= eventlog_newest(a->daemon->events)) {
-                arena_free(arena);
-                arena = arena_new();
-                if (!arena || eventlog_read(a->daemon->events, &params, arena, &res, &err) < 0 || !res.events.n)
-                        return;
-                for (size_t i = 0; i < res.events.n; i++) {
-                        const struct event *ev = &res.events.items[i];
-                        struct container *c = ev->id[0] ? container_find(a->daemon, ev->owner, ev->ns, ev->id) : NULL;
-                        struct process *p =
-                                c && ev->seq > c->recorded_seq ? container_find_process(c, ev->exec_id) : NULL;
-                        int kind = event_kind_parse(ev->kind);
+                if (f->rec->event_seq < oldest)
+                        oldest = f->rec->event_seq;
+        return oldest;
+}
 
-                        if (c && !p && kind == EVENT_EXEC_ADDED && ev->seq > c->recorded_seq)
-                                container_exec_was_added(c, ev->exec_id);
-                        if (!p)
-                                continue;
-                        if (kind == EVENT_CREATE)
-                                c->create_published = true;
-                        if (kind == EVENT_START || kind == EVENT_EXEC_STARTED)
-                                p->start_published = true;
-                        if (kind == EVENT_EXIT || kind == EVENT_EXEC_EXIT)
-                                p->exit_published = true;
-                        if (kind == EVENT_OOM && ev->oom) {
-                                c->oom_killed = true;
-                                c->oom_count = ev->oom->oom_kill;
-                                snprintf(c->oom_text, sizeof(c->oom_text), "%s", ev->message);
-                        }
-                        if (kind == EVENT_DELETE)
-                                c->create_published = false; /* then no second delete */
-                }
-                params.since = res.next;
-        }
+/* Some of it; true: that was all. */
+static bool catch_up(struct adoption *a)
+{
+        struct events_params params = { .since = a->since, .max = IN_ONE_ROUND * 8, .owner = "", .ns = "", .id = "" };
+        _cleanup_(arena_freep) struct arena *arena = arena_new();
+        struct events_result res = { 0 };
+        struct error err = ERROR_NULL;
+
+        if (!a->found || a->since > eventlog_newest(a->daemon->events) || !arena ||
+            eventlog_read(a->daemon->events, &params, arena, &res, &err) < 0 || !res.events.n)
+                return true;
+        for (size_t i = 0; i < res.events.n; i++)
+                catch_up_event(a, &res.events.items[i]);
+        a->since = res.next;
+        return false;
 }
 
 /* --- fates --- */
@@ -472,9 +485,6 @@ static void decide(struct adoption *a, struct found *f)
         decided(a, f);
 }
 
-/* One takes about 0.1 ms, and what else has happened to the host meanwhile is seen between them. */
-#define IN_ONE_ROUND 16
-
 static void decide_some(struct adoption *a)
 {
         struct found *f, *tmp;
@@ -499,7 +509,14 @@ static void decide_some(struct adoption *a)
 
 static void on_more(struct watch_timer *w)
 {
-        decide_some(container_of(w, struct adoption, more));
+        struct adoption *a = container_of(w, struct adoption, more);
+
+        if (!a->caught_up)
+                a->caught_up = catch_up(a);
+        if (a->caught_up)
+                decide_some(a);
+        else
+                watch_timer_arm(&a->more, 0);
 }
 
 static void decide_all(struct deferred *d)
@@ -509,8 +526,8 @@ static void decide_all(struct deferred *d)
         if (!a->told || a->began_ns)
                 return;
         a->began_ns = clock_monotonic_ns();
-        catch_up_events(a);
-        decide_some(a);
+        a->since = oldest_record(a) + 1;
+        on_more(&a->more);
 }
 
 void adoption_backlog_told(struct adoption *a)
