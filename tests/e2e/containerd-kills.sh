@@ -140,4 +140,7 @@ for i in 1 2 3; do
         like "$(ctr task delete "stays$i" 2>&1)" "*exit code 137*" "one that ran all the time can be killed and deleted"
         ctr container delete "stays$i"
 done
+eventually nothing_stored
+ok $? "and nothing of any is stored"
+stored | note
 ctr_done

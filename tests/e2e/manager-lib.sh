@@ -27,6 +27,10 @@ below() { # does a sandboxd answer that is a child of a keeper other than this o
         [ -n "$now" ] && [ "$(the_keeper)" != "$1" ] && [ "$(info .pid)" = "$now" ]
 }
 
+stored() { # names of what is kept of containers: the fronts' own are left out
+        tr ' ' '\n' <"$MANAGER_DIR/stored" | grep -v '^[LF]'
+}
+
 nothing_stored() {
-        [ "$(cat "$MANAGER_DIR/stored" 2>/dev/null)" = 0 ]
+        [ -z "$(stored)" ]
 }

@@ -6,7 +6,7 @@ FDSTOREREMOVE=1, LISTEN_FDS, LISTEN_FDNAMES; as systemd 252: in reverse order). 
 them at once, and tells nobody. TERM is handed on; it ends as the keeper ends in order.
 
 MANAGER_DIR: its directory. There it has `notify`, its socket; `keeper`, the pid of the keeper that runs now; and
-`stored`, how many descriptors it has, whenever that changes. MANAGER_KEEPER: the program."""
+`stored`, the names of what it has, whenever that changes. MANAGER_KEEPER: the program."""
 
 import array
 import ctypes
@@ -96,9 +96,10 @@ def drain(sock):
     global told
     while receive(sock):
         pass
-    if told != len(store):
-        told = len(store)
-        write("stored", told)
+    names = " ".join(sorted(name for name, _ in store))
+    if told != names:
+        told = names
+        write("stored", names)
 
 
 def reap():
