@@ -61,6 +61,9 @@ static int order_stdio(struct spawn_order_stdio *ret, const struct spawn_stdio *
                 return 0;
         case SPAWN_STDIO_SAME:
                 return i == 2 ? 0 : -EINVAL;
+        case SPAWN_STDIO_RELAY:
+                ret->fd = io->fd;
+                return i > 0 && io->path && io->path[0] == '/' ? put_path(ret->path, io->path) : -EINVAL;
         case SPAWN_STDIO_PATH:
         case SPAWN_STDIO_FILE:
         case SPAWN_STDIO_HAND_BACK:

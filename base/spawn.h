@@ -34,6 +34,8 @@ enum spawn_stdio_kind {
         SPAWN_STDIO_SAME,      /* stderr only: the same open file as stdout */
         SPAWN_STDIO_HAND_BACK, /* opened by the child for us, non-blocking, a FIFO O_RDWR; the child itself gets
                                   /dev/null */
+        SPAWN_STDIO_RELAY,     /* output: a FIFO is opened by the child for us, non-blocking, O_RDWR, and the child
+                                  itself gets a dup of fd; what is no FIFO is as with SPAWN_STDIO_PATH */
 };
 /*
  * FIFO for output: the child opens it O_RDONLY|O_NONBLOCK (that end comes back to us, so that a reader that restarts
@@ -43,8 +45,8 @@ enum spawn_stdio_kind {
  */
 struct spawn_stdio {
         enum spawn_stdio_kind kind;
-        int fd;           /* SPAWN_STDIO_FD; not consumed */
-        const char *path; /* SPAWN_STDIO_PATH, SPAWN_STDIO_FILE, SPAWN_STDIO_HAND_BACK */
+        int fd;           /* SPAWN_STDIO_FD, SPAWN_STDIO_RELAY; not consumed */
+        const char *path; /* the others, but SPAWN_STDIO_NULL and SPAWN_STDIO_SAME; and SPAWN_STDIO_RELAY */
         bool chown;
         uid_t uid;
         gid_t gid;

@@ -238,6 +238,27 @@ static int open_hand_back(struct spawn_child *c, size_t i)
         return open_high(c, "/dev/null", O_RDWR);
 }
 
+static int open_relay(struct spawn_child *c, size_t i)
+{
+        const struct spawn_order_stdio *io = &c->order.stdio[i];
+        struct stat st;
+        int fd;
+
+        if (stat(io->path, &st) < 0)
+                return -errno;
+        if (!S_ISFIFO(st.st_mode))
+                return open_path(c, i);
+        fd = open_high(c, io->path, O_RDWR | O_NONBLOCK);
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISFIFO(st.st_mode)) /* was replaced since we looked */
+                return -EINVAL;
+        c->kept[i] = fd;
+        return io->fd;
+}
+
 static int open_stdio(struct spawn_child *c, size_t i)
 {
         switch (c->order.stdio[i].kind) {
@@ -253,6 +274,8 @@ static int open_stdio(struct spawn_child *c, size_t i)
                 return c->order.stdio[1].fd;
         case SPAWN_STDIO_HAND_BACK:
                 return open_hand_back(c, i);
+        case SPAWN_STDIO_RELAY:
+                return open_relay(c, i);
         }
         return -EINVAL;
 }

@@ -50,7 +50,7 @@ struct spawn_order {
         size_t n_inherit;
         struct spawn_order_stdio {
                 enum spawn_stdio_kind kind;
-                int fd; /* SPAWN_STDIO_FD: ours, then the child's; else what it opened, -1 before */
+                int fd; /* SPAWN_STDIO_FD, _RELAY: ours, then the child's; else what it opened, -1 before */
                 bool chown;
                 uid_t uid;
                 gid_t gid;

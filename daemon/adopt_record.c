@@ -35,6 +35,8 @@ static void process_from_record(struct process *p, const struct record_process *
         p->kept.ids[KEPT_IN] = r->stdin_id;
         p->kept.ids[KEPT_OUT] = r->stdout_id;
         p->kept.ids[KEPT_ERR] = r->stderr_id;
+        p->kept.ids[KEPT_OUT_PIPE] = r->stdout_pipe_id;
+        p->kept.ids[KEPT_ERR_PIPE] = r->stderr_pipe_id;
         if (p->container->daemon->kept)
                 kept_store_used(p->container->daemon->kept, r->slot);
         snprintf(p->cause, sizeof(p->cause), "%s", r->cause);
@@ -58,6 +60,8 @@ static void execs_from_record(struct container *c, const struct container_record
 
                 if (state == PROCESS_GONE)
                         continue;
+                if (state == PROCESS_REMOVING)
+                        state = PROCESS_STOPPED; /* who asked for it asks again */
                 if (state < 0 || process_add(&p, c, r->exec_id, &paths, r->spec.data, r->spec.len, &err) < 0) {
                         log_warn("container %s: process %s of the record is left out: %s", c->key, r->exec_id,
                                  err.message);

@@ -162,7 +162,21 @@ struct container *container_free(struct container *c)
 
 static void process_stdio_changed(struct stdio *s)
 {
-        process_keep(container_of(s, struct process, stdio));
+        struct process *p = container_of(s, struct process, stdio);
+
+        process_keep(p);
+        if (p->state == PROCESS_REMOVING)
+                loop_defer(&p->container->kick);
+}
+
+static void process_drain_over(struct watch_timer *w)
+{
+        struct process *p = container_of(w, struct process, drain);
+
+        log_info("container %s: process %s: somebody still has its output: that is ended", p->container->key,
+                 p->exec_id);
+        stdio_cut(&p->stdio);
+        loop_defer(&p->container->kick);
 }
 
 void process_init(struct process *p, struct container *c)
@@ -173,6 +187,7 @@ void process_init(struct process *p, struct container *c)
         watch_pid_init(&p->watch);
         stdio_init(&p->stdio, c->daemon->loop, c->daemon->reaper);
         p->stdio.on_change = process_stdio_changed;
+        watch_timer_init(&p->drain, c->daemon->loop, process_drain_over);
         kept_init(&p->kept);
 }
 
@@ -180,6 +195,7 @@ void process_deinit(struct process *p)
 {
         process_let_go(p);
         watch_pid_stop(&p->watch);
+        watch_timer_stop(&p->drain);
         stdio_deinit(&p->stdio);
 }
 

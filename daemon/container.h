@@ -50,6 +50,7 @@ struct process {
         pid_t last_signal_pid;
         char cause[512];
         struct stdio stdio;
+        struct watch_timer drain;    /* REMOVING: when its output is ended */
         struct stdio_paths paths;    /* in the container's or the process's arena */
         struct kept kept;
         bool stdin_closed, auto_remove, wanted_gone;

@@ -42,6 +42,8 @@ static void process_to_record(const struct process *p, struct record_process *r)
                 .stdin_id = p->kept.ids[KEPT_IN],
                 .stdout_id = p->kept.ids[KEPT_OUT],
                 .stderr_id = p->kept.ids[KEPT_ERR],
+                .stdout_pipe_id = p->kept.ids[KEPT_OUT_PIPE],
+                .stderr_pipe_id = p->kept.ids[KEPT_ERR_PIPE],
         };
         if (!process_is_init(p) && p->state <= PROCESS_STARTING)
                 r->spec = p->spec;

@@ -12,6 +12,7 @@
 #include "daemon/actions.h"
 #include "daemon/daemon.h"
 #include "daemon/publish.h"
+#include "daemon/relay.h"
 #include "daemon/runtime.h"
 
 #define STOPPING_DEADLINE_NS (10 * NSEC_PER_SEC)
@@ -362,6 +363,15 @@ static void answer_revived_deletes(struct container *c, const struct exit_result
         }
 }
 
+static void answer_removal(struct process *p)
+{
+        struct exit_result res;
+
+        process_describe_exit(p, &res);
+        if (p->delete_request)
+                request_reply(&p->delete_request, &res);
+}
+
 static void enter_gone(struct container *c, struct happening *h)
 {
         static const char removed[] = "the container was removed";
@@ -382,7 +392,7 @@ static void enter_gone(struct container *c, struct happening *h)
                 fail_list(&p->waiters, REASON_NOT_FOUND, removed);
                 fail_list(&p->deferred, REASON_NOT_FOUND, removed);
                 fail_or(&p->start_request, &(struct error)ERROR_NULL, REASON_NOT_FOUND, removed);
-                fail_or(&p->delete_request, &(struct error)ERROR_NULL, REASON_NOT_FOUND, removed);
+                answer_removal(p);
         }
         if (c->previous == CONTAINER_UNDOING)
                 fail_list(&c->init.waiters, REASON_NOT_FOUND, "the container could not be created");
@@ -451,13 +461,16 @@ static void enter_process_stopped(struct process *p, struct happening *h)
         answer_waiters(p);
 }
 
+/* What it has written reaches the client first, so that nothing is lost with this daemon either. */
+static void enter_process_removing(struct process *p, struct happening *h)
+{
+        if (stdio_moves(&p->stdio))
+                watch_timer_arm(&p->drain, RELAY_LINGER_NS);
+}
+
 static void enter_process_gone(struct process *p, struct happening *h)
 {
-        struct exit_result res;
-
-        process_describe_exit(p, &res);
-        if (p->delete_request)
-                request_reply(&p->delete_request, &res);
+        answer_removal(p);
         fail_list(&p->waiters, REASON_PROCESS_NOT_FOUND, "the process was removed");
         fail_list(&p->deferred, REASON_PROCESS_NOT_FOUND, "the process was removed");
         process_unkeep(p);
@@ -468,5 +481,6 @@ const process_action process_entry[PROCESS_STATE_N] = {
         [PROCESS_STARTING] = enter_process_starting,
         [PROCESS_RUNNING] = enter_process_running,
         [PROCESS_STOPPED] = enter_process_stopped,
+        [PROCESS_REMOVING] = enter_process_removing,
         [PROCESS_GONE] = enter_process_gone,
 };

@@ -36,6 +36,8 @@ static const struct {
         [KEPT_IN] = { 'i', "end of stdin", 0 }, /* with a terminal, a client may have given a file */
         [KEPT_OUT] = { 'o', "end of stdout", S_IFIFO },
         [KEPT_ERR] = { 'e', "end of stderr", S_IFIFO },
+        [KEPT_OUT_PIPE] = { 'x', "pipe of stdout", S_IFIFO },
+        [KEPT_ERR_PIPE] = { 'y', "pipe of stderr", S_IFIFO },
 };
 
 struct kept_store {
@@ -201,6 +203,10 @@ static int current(const struct process *p, enum kept_role role)
                 return stdio_fd(&p->stdio, STDIO_OUT);
         case KEPT_ERR:
                 return stdio_fd(&p->stdio, STDIO_ERR);
+        case KEPT_OUT_PIPE:
+                return stdio_fd(&p->stdio, STDIO_OUT_PIPE);
+        case KEPT_ERR_PIPE:
+                return stdio_fd(&p->stdio, STDIO_ERR_PIPE);
         default:
                 return -1;
         }
@@ -282,7 +288,7 @@ static int take_back(struct process *p, enum kept_role role)
 
 void process_take_back(struct process *p)
 {
-        struct stdio_kept k = { .master = -1, .listener = -1, .in = -1, .out = -1, .err = -1 };
+        struct stdio_kept k = STDIO_KEPT_NULL;
 
         if (store_of(p) && p->kept.slot) {
                 k.master = take_back(p, KEPT_MASTER);
@@ -290,6 +296,8 @@ void process_take_back(struct process *p)
                 k.in = take_back(p, KEPT_IN);
                 k.out = take_back(p, KEPT_OUT);
                 k.err = take_back(p, KEPT_ERR);
+                k.out_pipe = take_back(p, KEPT_OUT_PIPE);
+                k.err_pipe = take_back(p, KEPT_ERR_PIPE);
         }
         stdio_reopen(&p->stdio, &p->paths, &k, p->stdin_closed);
         process_watch_terminal(p);

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * The descriptors of a process that outlive us with whoever is above (keeper_link.h): its pidfd (or the
- * connection to its sandbox), its terminal and our
- * ends of its FIFOs, at most four at a time. A process that has one has a slot: a number that no other process of this
- * state directory ever had. A descriptor's name is the letter of its role and the slot, so no name is used twice.
+ * The descriptors of a process that outlive us with whoever is above (keeper_link.h): its pidfd (or the connection to
+ * its sandbox), its terminal and our ends of its FIFOs, at most four at a time; and two pipes of an added process
+ * (relay.h). A process that has one has a slot: a number that no other process of this state directory ever had. A
+ * descriptor's name is the letter of its role and the slot, so no name is used twice.
  *
  * What is kept follows from what the process has: kept_update() after each change of it. What comes back at the next
  * start is taken only if it is what the record says that it is.
@@ -19,7 +19,18 @@ struct daemon;
 struct keeper_link;
 struct process;
 
-enum kept_role { KEPT_PID, KEPT_CONTROL, KEPT_MASTER, KEPT_LISTENER, KEPT_IN, KEPT_OUT, KEPT_ERR, KEPT_N };
+enum kept_role {
+        KEPT_PID,
+        KEPT_CONTROL,
+        KEPT_MASTER,
+        KEPT_LISTENER,
+        KEPT_IN,
+        KEPT_OUT,
+        KEPT_ERR,
+        KEPT_OUT_PIPE,
+        KEPT_ERR_PIPE,
+        KEPT_N,
+};
 
 /* Of one process. */
 struct kept {

@@ -309,13 +309,13 @@ static const struct process_cell process_table[PROCESS_STATE_N][PEV_N] = {
                 [PEV_REQ_KILL] = REFUSE(NOT_STARTED, "process not created"),
                 [PEV_REQ_DELETE] = GO(GONE, action_process_delete),
                 [PEV_REQ_FORCE_DELETE] = GO(GONE, action_process_delete),
-                [PEV_START_OK] = BUG, [PEV_START_FAILED] = BUG, [PEV_EXITED] = IGNORE,
+                [PEV_START_OK] = BUG, [PEV_START_FAILED] = BUG, [PEV_DRAINED] = BUG, [PEV_EXITED] = IGNORE,
         },
         [PROCESS_STARTING] = {
                 [PEV_REQ_START] = REFUSE(WRONG_STATE, "the process is being started already"),
                 [PEV_REQ_KILL] = DEFER, [PEV_REQ_DELETE] = DEFER, [PEV_REQ_FORCE_DELETE] = DEFER,
                 [PEV_START_OK] = GO(RUNNING, NULL),
-                [PEV_START_FAILED] = GO(STOPPED, action_process_fail),
+                [PEV_START_FAILED] = GO(STOPPED, action_process_fail), [PEV_DRAINED] = BUG,
                 [PEV_EXITED] = IGNORE, /* remembered: its start is published first */
         },
         [PROCESS_RUNNING] = {
@@ -323,22 +323,29 @@ static const struct process_cell process_table[PROCESS_STATE_N][PEV_N] = {
                 [PEV_REQ_KILL] = STAY(action_process_kill),
                 [PEV_REQ_DELETE] = REFUSE(STILL_RUNNING, "cannot delete a running process"),
                 [PEV_REQ_FORCE_DELETE] = STAY(action_process_force_delete),
-                [PEV_START_OK] = BUG, [PEV_START_FAILED] = BUG,
+                [PEV_START_OK] = BUG, [PEV_START_FAILED] = BUG, [PEV_DRAINED] = BUG,
                 [PEV_EXITED] = GO(STOPPED, NULL),
         },
         [PROCESS_STOPPED] = {
                 [PEV_REQ_START] = REFUSE(WRONG_STATE, "cannot start a process that has ended"),
                 [PEV_REQ_KILL] = REFUSE(PROCESS_FINISHED, "process already finished"),
-                [PEV_REQ_DELETE] = GO(GONE, action_process_delete),
-                [PEV_REQ_FORCE_DELETE] = GO(GONE, action_process_delete),
+                [PEV_REQ_DELETE] = GO(REMOVING, action_process_delete),
+                [PEV_REQ_FORCE_DELETE] = GO(REMOVING, action_process_delete),
+                [PEV_START_OK] = BUG, [PEV_START_FAILED] = BUG, [PEV_DRAINED] = BUG, [PEV_EXITED] = IGNORE,
+        },
+        [PROCESS_REMOVING] = {
+                [PEV_REQ_START] = REFUSE(WRONG_STATE, "cannot start a process that has ended"),
+                [PEV_REQ_KILL] = REFUSE(PROCESS_FINISHED, "process already finished"),
+                [PEV_REQ_DELETE] = DEFER, [PEV_REQ_FORCE_DELETE] = DEFER,
                 [PEV_START_OK] = BUG, [PEV_START_FAILED] = BUG, [PEV_EXITED] = IGNORE,
+                [PEV_DRAINED] = GO(GONE, NULL),
         },
         [PROCESS_GONE] = {
                 [PEV_REQ_START] = REFUSE(PROCESS_NOT_FOUND, "the process was removed"),
                 [PEV_REQ_KILL] = REFUSE(PROCESS_NOT_FOUND, "the process was removed"),
                 [PEV_REQ_DELETE] = REFUSE(PROCESS_NOT_FOUND, "the process was removed"),
                 [PEV_REQ_FORCE_DELETE] = REFUSE(PROCESS_NOT_FOUND, "the process was removed"),
-                [PEV_START_OK] = IGNORE, [PEV_START_FAILED] = IGNORE, [PEV_EXITED] = IGNORE,
+                [PEV_START_OK] = IGNORE, [PEV_START_FAILED] = IGNORE, [PEV_DRAINED] = IGNORE, [PEV_EXITED] = IGNORE,
         },
 };
 

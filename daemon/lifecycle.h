@@ -22,7 +22,7 @@
 
 #define PROCESS_EVENTS(X)                                                                                              \
         X(REQ_START, REQUEST) X(REQ_KILL, REQUEST) X(REQ_DELETE, REQUEST) X(REQ_FORCE_DELETE, REQUEST)                 \
-        X(START_OK, RESULT) X(START_FAILED, RESULT) X(EXITED, FACT)
+        X(START_OK, RESULT) X(START_FAILED, RESULT) X(DRAINED, RESULT) X(EXITED, FACT)
 
 enum event_class { CLASS_REQUEST, CLASS_RESULT, CLASS_FACT };
 enum container_event {

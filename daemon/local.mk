@@ -48,6 +48,7 @@ libdaemon_la_SOURCES += daemon/spec_gvisor.c daemon/spec_gvisor.h
 libdaemon_la_SOURCES += daemon/spec_json.c daemon/spec_json.h
 libdaemon_la_SOURCES += daemon/spec_runtime.c
 libdaemon_la_SOURCES += daemon/spec_urpc.c daemon/spec_urpc.h
+libdaemon_la_SOURCES += daemon/relay.c daemon/relay.h
 libdaemon_la_SOURCES += daemon/stdio.c daemon/stdio.h
 libdaemon_la_SOURCES += daemon/stdio_uri.c daemon/stdio_uri.h
 libdaemon_la_SOURCES += daemon/stats.c daemon/stats.h

@@ -237,7 +237,7 @@ static bool process_is_over(const struct process *p)
         const struct container *c = p->container;
 
         if (!process_is_init(p))
-                return p->state == PROCESS_STOPPED;
+                return p->state == PROCESS_STOPPED || p->state == PROCESS_REMOVING;
         return c->state == CONTAINER_STOPPED || c->state == CONTAINER_DELETING || c->state == CONTAINER_CLEANING;
 }
 
@@ -267,7 +267,7 @@ static void handle_resize(struct daemon *d, struct request *req)
 
         if (!p)
                 return;
-        if (!process_is_init(p) && p->state == PROCESS_STOPPED) {
+        if (!process_is_init(p) && process_is_over(p)) {
                 request_fail_reason(&req, REASON_PROCESS_FINISHED, "cannot resize a stopped process");
                 return;
         }

@@ -53,7 +53,8 @@
         F(u32, slot, 0, 0, "of its stored descriptors; 0: it has none")                                                \
         F(u64, pidfd_id, 0, 0, "inode") F(u64, terminal_id, 0, 0, "number of the pty, and 1")                          \
         F(u64, listener_id, 0, 0, "inode of the console socket") F(u64, stdin_id, 0, 0, "inode")                       \
-        F(u64, stdout_id, 0, 0, "inode") F(u64, stderr_id, 0, 0, "inode") F(u64, control_id, 0, 0, "inode")
+        F(u64, stdout_id, 0, 0, "inode") F(u64, stderr_id, 0, 0, "inode") F(u64, control_id, 0, 0, "inode") \
+        F(u64, stdout_pipe_id, 0, 0, "inode") F(u64, stderr_pipe_id, 0, 0, "inode")
 #define FIELDS_container_record(F)                                                                                     \
         F(u32, version, 0, REQUIRED, "RECORD_VERSION") F(str, boot_id, LIMIT_ID, 0, "/proc/sys/kernel/random/boot_id") \
         F(msg_create_params, params, 0, 0, "as asked for")                                                             \

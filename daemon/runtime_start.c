@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/keeper_link.h"
 #include "daemon/lifecycle.h"
 #include "daemon/pressure.h"
 #include "daemon/runsc_bundle.h"
@@ -354,6 +355,8 @@ void start_begin(struct op *op)
         const char *console = arena_printf(op->arena, "%s/c/%llx", record_store_root(c->daemon->store),
                                            (unsigned long long)++c->daemon->serial);
 
+        /* without who keeps its pipes, an added process would lose its output with this daemon */
+        op->process->stdio.relays = op->kind == OP_EXEC && keeper_link_can_notify(c->daemon->keeper);
         if (!takes_stdio(op))
                 run(op);
         else if (stdio_prepare(&op->process->stdio, &op->process->paths, console, stdio_is_ready, &err) < 0) {

@@ -59,7 +59,7 @@ static void settle_processes(struct container *c)
 
                 if (p->state == PROCESS_RUNNING && p->ended)
                         process_event(p, PEV_EXITED, NULL);
-                if (p->state == PROCESS_STARTING)
+                if (p->state == PROCESS_STARTING || (p->state == PROCESS_REMOVING && stdio_moves(&p->stdio)))
                         continue;
                 p->deferred = NULL;
                 if (list) {
@@ -75,6 +75,8 @@ static void settle_processes(struct container *c)
                 }
                 if (p && p->state == PROCESS_STOPPED && (p->auto_remove || p->wanted_gone))
                         process_event(p, PEV_REQ_DELETE, NULL);
+                if (p && p->state == PROCESS_REMOVING && !stdio_moves(&p->stdio))
+                        process_event(p, PEV_DRAINED, NULL);
         }
 }
 

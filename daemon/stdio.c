@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "daemon/console.h"
 #include "daemon/logger.h"
+#include "daemon/relay.h"
 #include "daemon/stdio_uri.h"
 
 struct choice { /* what the three paths say */
@@ -144,6 +145,8 @@ void stdio_deinit(struct stdio *s)
         s->keep_out = fd_close(s->keep_out);
         s->keep_err = fd_close(s->keep_err);
         s->stdin_writer = fd_close(s->stdin_writer);
+        relay_release(TAKE(s->out_relay));
+        relay_release(TAKE(s->err_relay));
         console_release(s->console);
         s->console = NULL;
         s->logger = logger_release(s->logger);
@@ -165,6 +168,28 @@ static struct spawn_stdio of_uri(const struct stdio_paths *p, const struct stdio
                 io.gid = p->gid;
         }
         return io;
+}
+
+static void relay_changed(void *data)
+{
+        struct stdio *s = data;
+
+        tell_changed(s);
+        if (s->ended && stdio_drained(s))
+                tell_drained(s);
+}
+
+/* io is what it would be without. */
+static int make_relay(struct stdio *s, const struct stdio_paths *p, struct relay **ret, struct spawn_stdio *io,
+                      struct error *err)
+{
+        *ret = relay_free(*ret);
+        if (!s->relays || io->kind != SPAWN_STDIO_PATH)
+                return 0;
+        if (relay_new(ret, s->loop, p->uid, p->gid, relay_changed, s, err) < 0)
+                return -1;
+        *io = (struct spawn_stdio){ .kind = SPAWN_STDIO_RELAY, .fd = relay_writer(*ret), .path = io->path };
+        return 0;
 }
 
 static void fill_child(struct stdio *s, const struct stdio_paths *p, const struct choice *choice)
@@ -199,6 +224,9 @@ int stdio_prepare(struct stdio *s, const struct stdio_paths *p, const char *cons
             logger_new(&s->logger, s->loop, s->reaper, &choice.out, p->ns, p->id, on_logger, s, err) < 0)
                 return -1;
         fill_child(s, p, &choice);
+        if (make_relay(s, p, &s->out_relay, &s->child[1], err) < 0 ||
+            make_relay(s, p, &s->err_relay, &s->child[2], err) < 0)
+                return -1;
         s->on_ready = fn;
         if (!s->logger)
                 loop_defer(&s->later);
@@ -211,6 +239,17 @@ const char *stdio_console_path(const struct stdio *s)
 }
 
 /* --- with the process --- */
+
+/* kept: the FIFO, if it was one. */
+static void take_output(struct relay **relay, int *keep, int *kept)
+{
+        if (*relay && *kept >= 0) {
+                relay_begin(*relay, TAKE_FD(*kept));
+                return;
+        }
+        *relay = relay_free(*relay);
+        *keep = TAKE_FD(*kept);
+}
 
 void stdio_take(struct stdio *s, struct spawn_ready *ready)
 {
@@ -226,8 +265,8 @@ void stdio_take(struct stdio *s, struct spawn_ready *ready)
                 fd_close(s->keep_out);
                 fd_close(s->keep_err);
                 s->stdin_writer = s->closed_stdin ? -1 : TAKE_FD(ready->kept[0]);
-                s->keep_out = TAKE_FD(ready->kept[1]);
-                s->keep_err = TAKE_FD(ready->kept[2]);
+                take_output(&s->out_relay, &s->keep_out, &ready->kept[1]);
+                take_output(&s->err_relay, &s->keep_err, &ready->kept[2]);
         }
         if (s->logger)
                 logger_close_outputs(s->logger);
@@ -267,6 +306,19 @@ static void reopen_terminal(struct stdio *s, const struct choice *choice, struct
                 console_close_stdin(s->console);
 }
 
+/* Consumes both. Without the FIFO (it is no more) there is nobody to write to. */
+static void reopen_relay(struct stdio *s, struct relay **ret, const char *path, int source, int fifo)
+{
+        int sink = fifo >= 0 ? fifo : open_fifo(path, O_RDWR);
+
+        if (*ret || sink < 0) {
+                fd_close(source);
+                fd_close(sink);
+        } else if (relay_adopt(ret, s->loop, source, sink, relay_changed, s) < 0) {
+                log_error("no memory for an output");
+        }
+}
+
 static void kept_close(struct stdio_kept *k)
 {
         k->master = fd_close(k->master);
@@ -274,6 +326,8 @@ static void kept_close(struct stdio_kept *k)
         k->in = fd_close(k->in);
         k->out = fd_close(k->out);
         k->err = fd_close(k->err);
+        k->out_pipe = fd_close(k->out_pipe);
+        k->err_pipe = fd_close(k->err_pipe);
 }
 
 void stdio_reopen(struct stdio *s, const struct stdio_paths *p, struct stdio_kept *kept, bool stdin_closed)
@@ -292,6 +346,10 @@ void stdio_reopen(struct stdio *s, const struct stdio_paths *p, struct stdio_kep
         }
         if (!stdin_closed && s->stdin_writer < 0)
                 s->stdin_writer = TAKE_FD(k.in);
+        if (k.out_pipe >= 0)
+                reopen_relay(s, &s->out_relay, choice.out.path, TAKE_FD(k.out_pipe), TAKE_FD(k.out));
+        if (k.err_pipe >= 0)
+                reopen_relay(s, &s->err_relay, choice.err.path, TAKE_FD(k.err_pipe), TAKE_FD(k.err));
         if (s->keep_out < 0)
                 s->keep_out = TAKE_FD(k.out);
         if (s->keep_err < 0)
@@ -299,9 +357,9 @@ void stdio_reopen(struct stdio *s, const struct stdio_paths *p, struct stdio_kep
         /* nobody reads it any more if the process is gone or has closed it: ENXIO, and nothing is lost */
         if (choice.in.scheme == STDIO_FIFO && !stdin_closed && s->stdin_writer < 0)
                 s->stdin_writer = open_fifo(choice.in.path, O_WRONLY);
-        if (choice.out.scheme == STDIO_FIFO && s->keep_out < 0)
+        if (choice.out.scheme == STDIO_FIFO && !s->out_relay && s->keep_out < 0)
                 s->keep_out = open_fifo(choice.out.path, O_RDONLY);
-        if (choice.err.scheme == STDIO_FIFO && !choice.err_follows && s->keep_err < 0)
+        if (choice.err.scheme == STDIO_FIFO && !choice.err_follows && !s->err_relay && s->keep_err < 0)
                 s->keep_err = open_fifo(choice.err.path, O_RDONLY);
 }
 
@@ -311,6 +369,11 @@ void stdio_close_stdin(struct stdio *s)
         s->stdin_writer = fd_close(s->stdin_writer);
         if (s->console)
                 console_close_stdin(s->console);
+}
+
+static int output_fd(const struct relay *relay, int keep)
+{
+        return relay ? relay_sink(relay) : keep;
 }
 
 int stdio_fd(const struct stdio *s, enum stdio_end end)
@@ -323,9 +386,13 @@ int stdio_fd(const struct stdio *s, enum stdio_end end)
         case STDIO_IN:
                 return s->console ? console_in(s->console) : s->stdin_writer;
         case STDIO_OUT:
-                return s->console ? console_out(s->console) : s->keep_out;
+                return s->console ? console_out(s->console) : output_fd(s->out_relay, s->keep_out);
         case STDIO_ERR:
-                return s->keep_err;
+                return output_fd(s->err_relay, s->keep_err);
+        case STDIO_OUT_PIPE:
+                return s->out_relay ? relay_source(s->out_relay) : -1;
+        case STDIO_ERR_PIPE:
+                return s->err_relay ? relay_source(s->err_relay) : -1;
         }
         return -1;
 }
@@ -351,11 +418,22 @@ void stdio_process_ended(struct stdio *s)
                 logger_process_ended(s->logger);
         if (s->console)
                 console_drain(s->console, tell_drained, s);
-        else
+        else if (!stdio_moves(s))
                 loop_defer(&s->later); /* the data is in the FIFOs: the client reads it, and then the end */
+}
+
+bool stdio_moves(const struct stdio *s)
+{
+        return (s->out_relay && relay_moves(s->out_relay)) || (s->err_relay && relay_moves(s->err_relay));
+}
+
+void stdio_cut(struct stdio *s)
+{
+        s->out_relay = relay_free(s->out_relay);
+        s->err_relay = relay_free(s->err_relay);
 }
 
 bool stdio_drained(const struct stdio *s)
 {
-        return !s->console || console_drained(s->console);
+        return s->console ? console_drained(s->console) : !stdio_moves(s);
 }

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The stdio of one process. Without a terminal no byte passes through this daemon: the client's FIFOs are opened by the
+ * The stdio of one process. Without a terminal no byte is copied by this daemon: the client's FIFOs are opened by the
  * spawned child (spawn.h) and handed to the process; we keep a read end of each output FIFO (a reader that restarts
- * gives the process no EPIPE) and a write end of stdin (closing it is CloseIO). binary:// starts a logger first and
+ * gives the process no EPIPE) and a write end of stdin (closing it is CloseIO). An added process has pipes in the place
+ * of its output FIFOs (relay.h). binary:// starts a logger first and
  * waits for its ready signal. With a terminal the runtime sends us the pty's master over a console socket (console.h).
  */
 
@@ -12,6 +13,7 @@
 #include "proto/codec.h"
 
 struct console;
+struct relay;
 struct logger; /* the process of a binary:// URI */
 
 struct stdio_paths {
@@ -30,10 +32,22 @@ int stdio_check(const struct stdio_paths *p, struct error *err);
 struct stdio_kept {
         int master, listener; /* of a terminal */
         int in, out, err;
+        int out_pipe, err_pipe;
 };
+#define STDIO_KEPT_NULL                                                                                                \
+        ((struct stdio_kept){                                                                                          \
+                .master = -1, .listener = -1, .in = -1, .out = -1, .err = -1, .out_pipe = -1, .err_pipe = -1 })
 
 /* The descriptors that it has. */
-enum stdio_end { STDIO_MASTER, STDIO_LISTENER, STDIO_IN, STDIO_OUT, STDIO_ERR };
+enum stdio_end {
+        STDIO_MASTER,
+        STDIO_LISTENER,
+        STDIO_IN,
+        STDIO_OUT,
+        STDIO_ERR,
+        STDIO_OUT_PIPE,
+        STDIO_ERR_PIPE,
+};
 
 struct stdio;
 typedef void (*stdio_ready_fn)(struct stdio *s, const struct error *err); /* err NULL: child[] is filled in. Once */
@@ -44,6 +58,8 @@ struct stdio {
         struct reaper *reaper;
         int keep_out, keep_err; /* our read ends of the output FIFOs, or -1 */
         int stdin_writer;       /* our write end of the stdin FIFO, or -1 */
+        bool relays;            /* set by the owner before stdio_prepare: output FIFOs are reached through these */
+        struct relay *out_relay, *err_relay; /* NULL: not so, or not yet */
         struct logger *logger;
         struct console *console;
         struct spawn_stdio child[3]; /* for the create or exec command; points into the arena */
@@ -82,5 +98,10 @@ int stdio_make_terminal(struct stdio *s);
 int stdio_resize(struct stdio *s, uint32_t width, uint32_t height); /* 0 (also without a terminal) or -errno */
 /* The process has ended: what the pty still holds is copied out, then the FIFOs are closed so that readers get EOF. */
 void stdio_process_ended(struct stdio *s);
+/* What was written is on its way to the client, and there may be more: the end of a FIFO of the client is ours to
+ * make. */
+bool stdio_moves(const struct stdio *s);
+/* Ends them now: who still writes gets EPIPE. */
+void stdio_cut(struct stdio *s);
 /* True when nothing is left to be copied. on_drained is called, later, when that is so after stdio_process_ended. */
 bool stdio_drained(const struct stdio *s);

@@ -120,6 +120,10 @@ tests_unit_test_spec_gvisor_LDADD = $(UNIT_DAEMON)
 UNIT_TESTS += tests/unit/test-spec-urpc
 tests_unit_test_spec_urpc_LDADD = $(UNIT_DAEMON)
 
+UNIT_TESTS += tests/unit/test-relay
+tests_unit_test_relay_SOURCES = tests/unit/test-relay.c tests/lib/rig.h
+tests_unit_test_relay_LDADD = $(UNIT_DAEMON)
+
 UNIT_TESTS += tests/unit/test-stdio
 tests_unit_test_stdio_SOURCES = tests/unit/test-stdio.c tests/lib/rig.h
 tests_unit_test_stdio_LDADD = $(UNIT_DAEMON)

@@ -104,12 +104,33 @@ static char *group_of(const struct stub *s)
         return strdup(s->id);
 }
 
+/* After an upgrade this program is new at once, and sandboxd only when it was reloaded: until then it gets what every
+ * sandboxd knows, and what came later (a group, a cgroup, a score) is done without. */
+static int attach_to_older(struct stub *s, const struct owner_attach_params *wanted, struct sandboxd_reply *reply)
+{
+        const struct owner_attach_params known = {
+                .owner = wanted->owner,
+                .ns = wanted->ns,
+                .id = "",
+                .ttrpc_address = wanted->ttrpc_address,
+                .grpc_address = wanted->grpc_address,
+                .group = "",
+                .cgroup = "",
+                .oom_score = "",
+        };
+
+        sandboxd_reply_clear(reply);
+        return sandboxd_call(s->client, METHOD_OWNER_ATTACH, &known, TIMEOUT_MS, reply);
+}
+
 static int attach(struct stub *s, struct owner_attach_params *params, struct sandboxd_reply *reply)
 {
         const struct owner_attach_result *result;
         _cleanup_(freep) char *group = NULL;
         int r = sandboxd_call(s->client, METHOD_OWNER_ATTACH, params, TIMEOUT_MS, reply);
 
+        if (r < 0 && reply->reason == REASON_INVALID_ARGUMENT)
+                return attach_to_older(s, params, reply);
         result = reply->result;
         if (r < 0 || !result->needs_group)
                 return r;

@@ -594,8 +594,6 @@ static void test_hand_back(void **state)
 
 /* --- after a restart of the daemon --- */
 
-static struct stdio_kept nothing_kept = { .master = -1, .listener = -1, .in = -1, .out = -1, .err = -1 };
-
 static void test_reopen(void **state)
 {
         struct test *t = *state;
@@ -608,7 +606,7 @@ static void test_reopen(void **state)
         in = client_open(t->in, O_WRONLY);
         stdio_deinit(&t->stdio); /* the client's end still holds stdin open */
         stdio_init(&after, t->rig.loop, t->rig.reaper);
-        stdio_reopen(&after, &t->paths, &nothing_kept, false);
+        stdio_reopen(&after, &t->paths, &STDIO_KEPT_NULL, false);
         assert_true(after.stdin_writer >= 0 && after.keep_out >= 0 && after.keep_err >= 0);
         fd_close(in);
         in = client_open(t->in, O_WRONLY);
@@ -630,11 +628,11 @@ static void test_reopen_closed(void **state)
         struct test *t = *state;
 
         make_fifos(t);
-        stdio_reopen(&t->stdio, &t->paths, &nothing_kept, true);
+        stdio_reopen(&t->stdio, &t->paths, &STDIO_KEPT_NULL, true);
         assert_int_equal(t->stdio.stdin_writer, -1);
         assert_true(t->stdio.closed_stdin);
         stdio_deinit(&t->stdio);
-        stdio_reopen(&t->stdio, &t->paths, &nothing_kept, false); /* no process has it open */
+        stdio_reopen(&t->stdio, &t->paths, &STDIO_KEPT_NULL, false); /* no process has it open */
         assert_int_equal(t->stdio.stdin_writer, -1);
 }
 
@@ -649,7 +647,7 @@ static void test_reopen_others(void **state)
         unlink(t->in);
         put_file(t, "in", "", 0600);
         t->paths.err = "/dev/null";
-        stdio_reopen(&t->stdio, &t->paths, &nothing_kept, false);
+        stdio_reopen(&t->stdio, &t->paths, &STDIO_KEPT_NULL, false);
         assert_int_equal(t->stdio.stdin_writer, -1);
         assert_int_equal(t->stdio.keep_out, -1);
         assert_int_equal(t->stdio.keep_err, -1);
