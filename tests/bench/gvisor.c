@@ -311,38 +311,6 @@ static uint64_t first_byte(int fd, uint64_t begin)
         return now_ns() - begin;
 }
 
-/* As the life of a container is with containerd: two commands, each with a start-up of its own. */
-static void cli_create_first(const struct peer *p, const char *bundle, const char *path, int fd, int i,
-                             struct series *cli)
-{
-        const char *args[16] = { p->path };
-        char id[64];
-        uint64_t t;
-        size_t k = 1;
-
-        for (const char *const *o = p->options; *o; o++)
-                args[k++] = *o;
-        snprintf(id, sizeof(id), "bench-second-%d", i);
-        args[k++] = "create";
-        args[k++] = "--bundle";
-        args[k++] = bundle;
-        args[k++] = id;
-        t = now_ns();
-        run_end(run_begin(args, path), "runsc create", false);
-        peer_run(p, false, "start", id, NULL);
-        series_add(cli, first_byte(fd, t));
-        peer_run(p, false, "wait", id, NULL);
-        peer_run(p, true, "delete", "--force", id, NULL);
-}
-
-static void first_row(const char *peer, struct series *ours, struct series *cli)
-{
-        printf("| until the first byte of a new container; by %s | - | %.1f (%.1f) ms | %.1f (%.1f) ms | - | %.2f |\n",
-               peer, (double)series_at(ours, 0.5) / (double)MS, (double)series_at(ours, 0) / (double)MS,
-               (double)series_at(cli, 0.5) / (double)MS, (double)series_at(cli, 0) / (double)MS,
-               (double)series_at(cli, 0.5) / (double)series_at(ours, 0.5));
-}
-
 static void cli_first(const struct peer *p, const char *bundle, const char *path, int fd, int i, struct series *cli)
 {
         const char *args[16] = { p->path };
@@ -366,7 +334,7 @@ static void cli_first(const struct peer *p, const char *bundle, const char *path
 
 static void start_rows(struct bench *b, const struct peer *p, const char *bundle, int n)
 {
-        struct series ours = { 0 }, cli = { 0 }, two = { 0 };
+        struct series ours = { 0 }, cli = { 0 };
         char path[512];
 
         snprintf(path, sizeof(path), "%s/first", b->dir);
@@ -381,14 +349,12 @@ static void start_rows(struct bench *b, const struct peer *p, const char *bundle
                 fd = open_fifo(path);
                 cli_first(p, bundle, path, fd, i, &cli);
                 close(fd);
-                fd = open_fifo(path);
-                cli_create_first(p, bundle, path, fd, i, &two);
-                close(fd);
         }
         unlink(path);
-        first_row("runsc create and runsc start", &ours, &two);
-        first_row("runsc run", &ours, &cli);
-        series_free(&two);
+        printf("| until the first byte of a new container | - | %.1f (%.1f) ms | %.1f (%.1f) ms | - | %.2f |\n",
+               (double)series_at(&ours, 0.5) / (double)MS, (double)series_at(&ours, 0) / (double)MS,
+               (double)series_at(&cli, 0.5) / (double)MS, (double)series_at(&cli, 0) / (double)MS,
+               (double)series_at(&cli, 0.5) / (double)series_at(&ours, 0.5));
         series_free(&ours);
         series_free(&cli);
 }
