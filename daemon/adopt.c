@@ -206,6 +206,11 @@ static void catch_up_event(struct adoption *a, const struct event *ev)
                 p->start_published = true;
         if (kind == EVENT_EXIT || kind == EVENT_EXEC_EXIT)
                 p->exit_published = true;
+        /* the sandbox tells it once, and no keeper knows: it is in the log alone */
+        if (kind == EVENT_EXEC_EXIT && p->in_sandbox && ev->exit_known)
+                p->exit = (struct exit_info){ .known = true,
+                                              .wait_status = (int)(ev->exit_status << 8),
+                                              .realtime_ns = ev->exited_at };
         if (kind == EVENT_OOM && ev->oom) {
                 c->oom_killed = true;
                 c->oom_count = ev->oom->oom_kill;

@@ -142,21 +142,22 @@ static void interrupted(struct process *p)
 /* Only its sandbox can tell. */
 static void decide_in_sandbox(struct process *p)
 {
+        struct exit_info told = p->exit;
         struct exit_info unknown = { .known = false, .realtime_ns = clock_realtime_ns() };
         const struct runtime_driver *driver = p->container->runtime->driver;
-        bool waiting = driver->adopt && driver->adopt(p);
+        bool waiting = !told.known && driver->adopt && driver->adopt(p);
 
         process_take_back(p);
         if (!p->internal_pid && waiting)
                 return; /* STARTING, until it tells */
-        if (!p->internal_pid) {
+        if (!p->internal_pid && !told.known) {
                 interrupted(p);
                 return;
         }
         process_adopt_state(p, PROCESS_RUNNING);
         publish_start(p);
         if (!waiting)
-                process_ended(p, &unknown);
+                process_ended(p, told.known ? &told : &unknown);
 }
 
 /* Its command was still in the queue, or at its gate: the child that finds its daemon dead there ends with the status
