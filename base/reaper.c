@@ -33,6 +33,7 @@
 
 /* Without pidfds in the kernel, SIGCHLD and the keeper tell; of a process that is neither's child nobody does. */
 #define NO_PIDFD_LOOK_NS NSEC_PER_SEC
+#define DRAIN_AGAIN_NS (20 * NSEC_PER_MSEC)
 
 static const uint16_t retry_ms[] = { 1, 2, 5, 10, 20, 50, 100, 200, 400, 600, 600 };
 
@@ -54,7 +55,13 @@ struct reaper {
         uint64_t asks; /* how often the keeper was asked */
         const struct reaper_orphan_ops *orphan_ops;
         void *data;
+        struct watch_timer drain_again;
 };
+
+static void on_drain_again(struct watch_timer *w)
+{
+        reaper_drain(container_of(w, struct reaper, drain_again));
+}
 
 int reaper_new(struct reaper **ret, struct loop *loop, const char *helper)
 {
@@ -70,6 +77,7 @@ int reaper_new(struct reaper **ret, struct loop *loop, const char *helper)
                 return -ENOMEM;
         r->loop = loop;
         r->helper = TAKE_FD(fd);
+        watch_timer_init(&r->drain_again, loop, on_drain_again);
         *ret = r;
         return 0;
 }
@@ -269,6 +277,7 @@ void reaper_drain(struct reaper *r)
                 struct exit_info info = { .known = true };
                 struct proc_stat st;
                 pid_t pid;
+                int k;
 
                 if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
                         if (errno == EINTR)
@@ -278,8 +287,13 @@ void reaper_drain(struct reaper *r)
                 pid = si.si_pid;
                 if (pid == 0)
                         return;
+                k = proc_stat_read(pid, &st);
+                if (k == -EMFILE || k == -ENFILE || k == -ENOMEM) { /* it stays a zombie, whose status is not lost */
+                        watch_timer_arm(&r->drain_again, DRAIN_AGAIN_NS);
+                        return;
+                }
                 /* not readable: then it can be matched with nothing, and has start time 0 */
-                if (proc_stat_read(pid, &st) < 0)
+                if (k < 0)
                         st.start_time = 0;
                 info.wait_status = status_of(&si);
                 info.realtime_ns = clock_realtime_ns();
@@ -462,6 +476,7 @@ struct reaper *reaper_free(struct reaper *r)
                 reaper_unhold(r->holds);
         HASH_ITER(hh, r->orphans, o, tmp)
                 orphan_forget(r, o);
+        watch_timer_stop(&r->drain_again);
         fd_close(r->helper);
         free(r);
         return NULL;

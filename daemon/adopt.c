@@ -21,6 +21,7 @@
 #include "daemon/runsc_sub.h"
 #include "daemon/runtime.h"
 #include "daemon/runtime_start.h"
+#include "daemon/unusable.h"
 
 /* One takes about 0.1 ms, and what else has happened to the host meanwhile is seen between them. */
 #define IN_ONE_ROUND 16
@@ -72,7 +73,8 @@ static void finish_if_over(struct adoption *a)
         if (!a->found && !a->inflight && a->served) {
                 struct daemon *d = a->daemon;
 
-                kept_store_sweep(d->kept);
+                if (!d->unusable) /* what is stored of those is of use to who can read their records */
+                        kept_store_sweep(d->kept);
                 d->adoption = adoption_free(a);
         }
 }
@@ -161,8 +163,7 @@ static void record_found(void *data, const char *owner, const char *ns, const ch
         struct found *f;
 
         if (!rec || container_from_record(&c, a->daemon, rec, &local) < 0) {
-                daemon_warn(a->daemon, NULL, "the record of container %s/%s/%s cannot be used and is left as it is: %s",
-                            owner, ns, id, rec ? local.message : err->message);
+                unusable_add(a->daemon, owner, ns, id, rec ? &local : err);
                 return;
         }
         f = calloc(1, sizeof(*f));

@@ -321,6 +321,7 @@ static void fill_result(const struct command *c, struct command_result *res)
         /* what ended well before the signal came was not killed */
         res->timed_out = c->timed_out && !res->ok;
         res->cancelled = c->cancelled && !res->ok;
+        res->refused = c->refused;
 }
 
 static bool has_log(const struct command *c)
@@ -487,6 +488,7 @@ void command_submit(struct command *c)
         c->timed_out = c->cancelled = c->exited = c->executed = false;
         c->failed_step = NULL;
         c->failed_errno = 0;
+        c->refused = NULL;
         c->exit = (struct exit_info){ 0 };
         watch_timer_init(&c->deadline, q->loop, on_deadline);
         deferred_init(&c->finish, q->loop, on_finish);
@@ -505,6 +507,14 @@ void command_cancel(struct command *c)
                 c->cancelled = true;
                 command_kill(c);
         }
+}
+
+void command_refuse(struct command *c, const struct error *why)
+{
+        c->refused = arena_alloc(c->arena, sizeof(*c->refused));
+        if (c->refused)
+                *c->refused = *why;
+        command_cancel(c);
 }
 
 /* Out of the queue, without a callback; what runs goes on without us. */
@@ -553,42 +563,4 @@ struct command_queue *command_queue_free(struct command_queue *q)
         deferred_cancel(&q->pump);
         free(q);
         return NULL;
-}
-
-/* --- what a failure is called --- */
-
-static int error_not_spawned(const struct command_result *res, const char *what, struct error *err)
-{
-        enum reason reason = reason_of_errno(res->spawn_errno);
-
-        if (strcmp(res->spawn_step, "exec") == 0)
-                reason = REASON_UNKNOWN_RUNTIME;
-        else if (strncmp(res->spawn_step, "open ", 5) == 0 && reason != REASON_NO_RESOURCES)
-                reason = REASON_INVALID_ARGUMENT; /* a path of the client */
-        return error_set_errno(err, (int)reason, res->spawn_errno, "OCI runtime %s failed: could not %s", what,
-                               res->spawn_step);
-}
-
-int command_error(const struct command_result *res, const char *what, struct error *err)
-{
-        const char *sep = res->error_text[0] ? ": " : "";
-
-        if (res->cancelled)
-                return error_set(err, REASON_CANCELLED, "OCI runtime %s was cancelled", what);
-        if (res->timed_out)
-                return error_set(err, REASON_RUNTIME_TIMEOUT,
-                                 "OCI runtime %s did not end before its deadline and was killed%s%s", what, sep,
-                                 res->error_text);
-        if (!res->spawned)
-                return error_not_spawned(res, what, err);
-        if (res->error_text[0])
-                return error_set(err, REASON_RUNTIME_FAILED, "OCI runtime %s failed: %s", what, res->error_text);
-        if (!res->exit.known)
-                return error_set(err, REASON_RUNTIME_FAILED, "OCI runtime %s failed: its exit status is not known",
-                                 what);
-        if (WIFSIGNALED(res->exit.wait_status))
-                return error_set(err, REASON_RUNTIME_FAILED, "OCI runtime %s failed: killed by signal %d", what,
-                                 WTERMSIG(res->exit.wait_status));
-        return error_set(err, REASON_RUNTIME_FAILED, "OCI runtime %s failed: exit status %d and no message", what,
-                         WEXITSTATUS(res->exit.wait_status));
 }

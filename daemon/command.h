@@ -37,6 +37,7 @@ struct command_result {
         int spawn_errno;       /* positive */
         bool timed_out;        /* the deadline passed and it was killed (exit not known: and did not even end then) */
         bool cancelled;        /* command_cancel: killed, or never started */
+        const struct error *refused; /* command_refuse: executed nothing, for this reason; else NULL */
         struct exit_info exit;
         const char *output;    /* captured stdout, NUL-terminated; "" */
         size_t output_len;
@@ -89,6 +90,7 @@ struct command {
         int out_fd, err_fd, in_fd;
         const char *failed_step;
         int failed_errno;
+        struct error *refused;
         bool queued, running, executed, timed_out, cancelled, exited, held, build_failed;
         bool *gone; /* set when it is freed in on_done */
         struct exit_info exit;
@@ -116,3 +118,5 @@ void command_env(struct command *c, const char *assignment);
 void command_submit(struct command *c);
 /* SIGKILL if it runs, out of the queue if it waits; on_done comes later, with cancelled set. */
 void command_cancel(struct command *c);
+/* In on_started: cancels it before it has got through the gate, and this is the error of its result. Copied. */
+void command_refuse(struct command *c, const struct error *why);

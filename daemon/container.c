@@ -42,11 +42,6 @@ static void container_kick(struct deferred *d)
         container_settle(container_of(d, struct container, kick));
 }
 
-static void container_persist_due(struct deferred *d)
-{
-        container_persist_now(container_of(d, struct container, persist));
-}
-
 static void container_timer(struct watch_timer *w)
 {
         container_look(container_of(w, struct container, timer));
@@ -65,7 +60,7 @@ int container_new(struct container **ret, struct daemon *d, const struct create_
         container_key(c->key, params->owner, params->ns, params->id);
         watch_timer_init(&c->timer, d->loop, container_timer);
         deferred_init(&c->kick, d->loop, container_kick);
-        deferred_init(&c->persist, d->loop, container_persist_due);
+        container_persist_init(c);
         process_init(&c->init, c);
         c->arena = arena_new();
         copy = c->arena ? message_copy(&desc_create_params, params, c->arena) : NULL;
@@ -325,39 +320,10 @@ void process_ended(struct process *p, const struct exit_info *info)
         else
                 process_event(p, PEV_EXITED, NULL);
         loop_defer(&c->kick); /* also where the table only remembers it */
-        /* also where it was too early for a transition; only then may the keeper forget it, and the zombie be reaped */
-        container_persist_now(c);
-        if (!p->in_sandbox) /* that pid is its sandbox's */
-                keeper_link_forget(c->daemon->keeper, p->pid, p->start_time);
+        container_persist_now(c); /* also where it was too early for a transition */
+        process_end_recorded(p);
         process_keep(p);
         runtime_process_ended(p);
-}
-
-/* --- the record --- */
-
-void container_persist(struct container *c)
-{
-        loop_defer_last(&c->persist);
-}
-
-void container_persist_now(struct container *c)
-{
-        struct error err = ERROR_NULL;
-
-        deferred_cancel(&c->persist);
-        if (c->dirfd < 0)
-                return;
-        if (container_save(c, &err) < 0) {
-                daemon_warn(c->daemon, c, "%s: the next daemon may not know its last state", err.message);
-                return;
-        }
-        start_drop_pid_files(c);
-}
-
-void container_persist_if_due(struct container *c)
-{
-        if (c->persist.queued)
-                container_persist_now(c);
 }
 
 /* --- answers --- */

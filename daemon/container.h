@@ -42,6 +42,7 @@ struct process {
         struct runsc_exec *runsc_exec; /* how; NULL: nothing is awaited */
         struct exit_info exit;
         bool ended;                  /* exit is filled in */
+        bool end_owed;               /* ... and not in the record yet: the keeper must not forget it */
         char pid_file[64];           /* in the container's directory, until the record has the pid */
         bool start_published, exit_published;
         uint64_t started_at, exited_at; /* real time, ns */
@@ -104,6 +105,7 @@ struct container {
         uint64_t deadline;           /* of the present state, monotonic */
         struct deferred kick;        /* deferred requests, and what `wanted` asks for */
         struct deferred persist;     /* the record is to be written */
+        bool owed;                   /* it could not be */
         struct error failure;        /* why create, start ... failed, until it is told */
         /* who waits for the present state to be over; pause_request also for resume */
         struct request *create_request, *start_request, *pause_request, *checkpoint_request, *delete_request;
@@ -166,11 +168,17 @@ int container_save(struct container *c, struct error *err);
 /*
  * The record is written once for all that has changed in a round: at its end, or earlier, before anything that must not
  * be ahead of it: a command is let through its gate, something is done to the container, an answer is sent, an exit is
- * reaped. A failure is logged and published, and tried again at the next transition.
+ * reaped. A failure is logged and published, and tried again until it succeeds. Until then nothing is begun that only
+ * the record would tell the next daemon of; what ends something goes on.
  */
+void container_persist_init(struct container *c);
 void container_persist(struct container *c);
+int container_write(struct container *c, struct error *err); /* c->dirfd is open */
 void container_persist_now(struct container *c);
 void container_persist_if_due(struct container *c);
+void containers_persist_owed(struct watch_timer *w); /* of daemon.owed_timer */
+void container_owes_nothing(struct container *c);    /* its record is as it should be, or gone */
+void process_end_recorded(struct process *p);
 
 /* Fill in answers; memory comes from a or stays the container's (valid until the answer is encoded). */
 int container_describe(struct container *c, const struct process *p, struct arena *a, struct state_result *ret);

@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What is written of a container: all that the next daemon needs to take it over, or to undo it. */
+/*
+ * What is written of a container: all that the next daemon needs to take it over, or to undo it. What cannot be written
+ * (the disk is full, or read-only) is owed: it is tried again until it is, at the next change or by a timer, and
+ * meanwhile the keeper is the one who knows how processes have ended. Ordinarily nothing is owed and no timer runs.
+ */
 
 #include <errno.h>
 #include <string.h>
 #include <utlist.h>
 #include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/actions.h"
 #include "daemon/daemon.h"
+#include "daemon/keeper_link.h"
 #include "daemon/runtime.h"
+#include "daemon/runtime_start.h"
 
 static void process_to_record(const struct process *p, struct record_process *r)
 {
@@ -211,4 +220,112 @@ int container_save(struct container *c, struct error *err)
                 return error_set_errno(err, REASON_NO_RESOURCES, ENOMEM, "cannot write the record of container %s",
                                        c->key);
         return record_save(c->dirfd, &rec, err);
+}
+
+/* --- when it is written --- */
+
+#define OWED_RETRY_NS NSEC_PER_SEC
+
+static void persist_due(struct deferred *d)
+{
+        container_persist_now(container_of(d, struct container, persist));
+}
+
+void container_persist_init(struct container *c)
+{
+        deferred_init(&c->persist, c->daemon->loop, persist_due);
+}
+
+void container_persist(struct container *c)
+{
+        loop_defer_last(&c->persist);
+}
+
+static void forget_end(struct process *p)
+{
+        if (p->end_owed)
+                keeper_link_forget(p->container->daemon->keeper, p->pid, p->start_time);
+        p->end_owed = false;
+}
+
+void container_owes_nothing(struct container *c)
+{
+        struct process *p;
+
+        if (!c->owed)
+                return;
+        c->owed = false;
+        forget_end(&c->init);
+        DL_FOREACH(c->execs, p)
+                forget_end(p);
+}
+
+static void saved(struct container *c)
+{
+        start_drop_pid_files(c);
+        container_owes_nothing(c);
+}
+
+int container_write(struct container *c, struct error *err)
+{
+        deferred_cancel(&c->persist);
+        if (container_save(c, err) == 0) {
+                saved(c);
+                return 0;
+        }
+        if (!c->owed)
+                daemon_warn(c->daemon, c, "%s: its state is kept in memory, and written as soon as it can be",
+                            err->message);
+        c->owed = true;
+        if (!watch_timer_active(&c->daemon->owed_timer))
+                watch_timer_arm(&c->daemon->owed_timer, OWED_RETRY_NS);
+        return -1;
+}
+
+void container_persist_now(struct container *c)
+{
+        struct error err = ERROR_NULL;
+
+        deferred_cancel(&c->persist);
+        if (c->dirfd >= 0)
+                container_write(c, &err);
+}
+
+void container_persist_if_due(struct container *c)
+{
+        if (c->persist.queued)
+                container_persist_now(c);
+}
+
+void containers_persist_owed(struct watch_timer *w)
+{
+        struct daemon *d = container_of(w, struct daemon, owed_timer);
+        struct container *c, *tmp;
+        unsigned written = 0;
+
+        HASH_ITER(hh, d->containers, c, tmp) {
+                struct error err = ERROR_NULL;
+
+                if (!c->owed)
+                        continue;
+                if (c->dirfd >= 0 && container_write(c, &err) < 0)
+                        break; /* the others would fare no better; the timer was armed */
+                written++;
+        }
+        if (written)
+                log_info("%u records that could not be written are written now", written);
+}
+
+/* It is in the record: only now may the keeper forget it. Or it is not: then the keeper has to know it. */
+void process_end_recorded(struct process *p)
+{
+        struct keeper_link *keeper = p->container->daemon->keeper;
+
+        if (p->in_sandbox) /* that pid is its sandbox's */
+                return;
+        p->end_owed = p->container->owed;
+        if (!p->end_owed)
+                keeper_link_forget(keeper, p->pid, p->start_time);
+        else if (p->exit.known)
+                keeper_link_remember(keeper, p->pid, p->start_time, &p->exit);
 }

@@ -27,6 +27,7 @@
 #include "daemon/publish.h"
 #include "daemon/runsc_netns.h"
 #include "daemon/runtime.h"
+#include "daemon/unusable.h"
 
 #define RESERVED_FDS 16384 /* 128 KiB of the kernel's memory */
 #define STOP_LOOK_NS (5 * NSEC_PER_MSEC)
@@ -192,6 +193,7 @@ static int set_up_base(struct daemon *d, struct error *err)
         loop_on_stall(d->loop, on_stall, d);
         deferred_init(&d->reap, d->loop, reap_gone);
         watch_timer_init(&d->stop_timer, d->loop, stop_look);
+        watch_timer_init(&d->owed_timer, d->loop, containers_persist_owed);
         if (set_up_signals(d, err) < 0)
                 return -1;
         if ((r = reaper_new(&d->reaper, d->loop, d->helper_path)) < 0)
@@ -249,7 +251,8 @@ static int read_identity(struct daemon *d, struct error *err)
         for (size_t i = 0; i < sizeof(random); i++)
                 sprintf(d->instance + 2 * i, "%02x", random[i]);
         d->started_at = clock_realtime_ns();
-        d->serial = d->started_at / NSEC_PER_MSEC; /* names of private files differ from those of the last daemon */
+        /* names of private files differ from those of the last daemon, also when the real time was set back */
+        d->serial = clock_monotonic_ns() / NSEC_PER_MSEC;
         return 0;
 }
 
@@ -416,6 +419,7 @@ struct daemon *daemon_free(struct daemon *d)
                 HASH_DEL(d->containers, c);
                 container_free(c);
         }
+        unusable_free_all(d);
         if (d->reaper)
                 reaper_on_orphan(d->reaper, NULL, NULL);
         d->kept = kept_store_free(d->kept);
@@ -430,6 +434,7 @@ struct daemon *daemon_free(struct daemon *d)
         record_store_free(d->store);
         if (d->loop) {
                 watch_timer_stop(&d->stop_timer);
+                watch_timer_stop(&d->owed_timer);
                 deferred_cancel(&d->reap);
                 watch_signals_stop(&d->signals);
         }

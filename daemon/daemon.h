@@ -24,6 +24,7 @@ struct pressure;
 struct pressure_policy;
 struct runtime;
 struct runsc_netns;
+struct unusable;
 
 struct daemon_options {
         const char *config_path; /* NULL: the default path, if it is there */
@@ -55,9 +56,11 @@ struct daemon {
         struct runsc_netns *runsc_netns;
         struct owners *owners;       /* the containerds */
         struct container *containers; /* uthash, by key */
+        struct unusable *unusable;    /* uthash, by key: records that cannot be read */
         struct adoption *adoption;    /* while it is going on; no request is served before its end */
         struct deferred reap;         /* frees what is in gone at the end of the round */
         struct container *gone;
+        struct watch_timer owed_timer; /* records that could not be written */
         uint64_t started_at;          /* real time, ns */
         uint64_t serial;              /* for names of private files */
         char instance[33];

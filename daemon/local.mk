@@ -18,6 +18,7 @@ libdaemon_la_SOURCES += daemon/cgroup_path.c
 libdaemon_la_SOURCES += daemon/cgroup_spec.c
 libdaemon_la_LIBADD += $(CGROUP_LIBS)
 libdaemon_la_SOURCES += daemon/command.c daemon/command.h
+libdaemon_la_SOURCES += daemon/command_error.c
 libdaemon_la_SOURCES += daemon/config.c daemon/config.h
 libdaemon_la_SOURCES += daemon/connection.c
 libdaemon_la_SOURCES += daemon/console.c daemon/console.h
@@ -65,6 +66,7 @@ libdaemon_la_SOURCES += daemon/request.c daemon/request.h
 libdaemon_la_SOURCES += daemon/sp.c daemon/sp.h
 libdaemon_la_SOURCES += daemon/transport.c daemon/transport.h daemon/transport_internal.h
 
+libdaemon_la_SOURCES += daemon/unusable.c daemon/unusable.h
 libdaemon_la_SOURCES += daemon/urpc.c daemon/urpc.h
 
 # --- sandboxd-helper and sandboxd-mount: do what may block ---

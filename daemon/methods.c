@@ -19,6 +19,7 @@
 #include "daemon/owner.h"
 #include "daemon/runtime.h"
 #include "daemon/stats_all.h"
+#include "daemon/unusable.h"
 
 static int check_key(const char *owner, const char *ns, const char *id, struct error *err)
 {
@@ -40,7 +41,9 @@ static struct container *find(struct daemon *d, struct request **req, const char
                 return NULL;
         }
         c = container_find(d, owner, ns, id);
-        if (!c)
+        if (!c && unusable_check(d, owner, ns, id, &err) < 0)
+                request_fail(req, &err);
+        else if (!c)
                 request_fail_reason(req, REASON_NOT_FOUND, "container %s in namespace %s does not exist", id,
                                     ns_or_default(ns));
         return c;
@@ -130,7 +133,8 @@ static void handle_create(struct daemon *d, struct request *req)
                                     ns_or_default(x->ns), container_state_name(c->state));
                 return;
         }
-        if (runtime_for(&rt, d, x, &err) < 0 || container_new(&c, d, x, &err) < 0) {
+        if (unusable_check(d, x->owner, x->ns, x->id, &err) < 0 || runtime_for(&rt, d, x, &err) < 0 ||
+            container_new(&c, d, x, &err) < 0) {
                 runtime_free(rt);
                 request_fail(&req, &err);
                 return;

@@ -39,6 +39,17 @@ void daemon_warn(struct daemon *d, const struct container *c, const char *fmt, .
         daemon_publish(d, &ev);
 }
 
+void publish_unusable(struct daemon *d, const char *owner, const char *ns, const char *id, const char *why)
+{
+        struct event ev = { .kind = event_kind_name(EVENT_WARNING), .owner = owner, .ns = ns, .id = id };
+        char text[ERROR_MESSAGE_MAX + 64];
+
+        snprintf(text, sizeof(text), "its record cannot be used and is left as it is: %s", why);
+        log_warn("container %s/%s/%s: %s", owner, ns, id, text);
+        ev.message = text_clean(text, sizeof(text) - 1);
+        daemon_publish(d, &ev);
+}
+
 static struct event event_of(const struct container *c, enum event_kind kind)
 {
         return (struct event){

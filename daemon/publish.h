@@ -13,5 +13,7 @@ void publish_exit(struct process *p);
 void publish_simple(struct container *c, enum event_kind kind, const char *exec_id, const char *message);
 void publish_delete(struct container *c);
 void publish_oom(struct container *c, const struct oom_info *info);
+/* Of one that is not among the containers: its record cannot be used. */
+void publish_unusable(struct daemon *d, const char *owner, const char *ns, const char *id, const char *why);
 /* Of the host, or of a group: no container's. */
 void publish_pressure(struct daemon *d, const struct pressure_change *change);

@@ -29,12 +29,22 @@
 
 /* --- commands --- */
 
+/* What makes something is not let through its gate unless the record tells the next daemon of it. What ends something,
+ * or only asks, is: else a full disk could not be helped. */
+static bool makes_something(const struct op *op)
+{
+        return op->kind == OP_PREPARE || op->kind == OP_CREATE || op->kind == OP_RESTORE || op->kind == OP_START ||
+               op->kind == OP_EXEC || op->kind == OP_CHECKPOINT;
+}
+
 static void command_was_started(struct command *cmd)
 {
         struct op *op = cmd->data;
+        struct error err = ERROR_NULL;
 
         op->recorded = true;
-        container_persist_now(op->container);
+        if (container_write(op->container, &err) < 0 && makes_something(op))
+                command_refuse(cmd, &err);
 }
 
 void oci_new_command(struct op *op, enum command_class class)

@@ -50,6 +50,7 @@ enum reason reason_of_errno(int errnum)
 {
         switch (errnum < 0 ? -errnum : errnum) {
         case ENOSPC:
+        case EROFS:
         case EDQUOT:
         case ENOMEM:
         case ENOBUFS:

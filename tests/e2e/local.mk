@@ -4,7 +4,7 @@
 check_PROGRAMS += tests/e2e/rpc
 tests_e2e_rpc_SOURCES = tests/e2e/rpc.c
 tests_e2e_rpc_LDADD = $(JANSSON_LIBS)
-EXTRA_DIST += tests/e2e/manager-lib.sh tests/e2e/crash-lib.sh tests/e2e/gvisor-lib.sh tests/e2e/ctr-lib.sh tests/e2e/debian13.sh tests/e2e/cri-cases.sh tests/e2e/cri-lib.sh tests/e2e/cri.proto tests/e2e/cri.py tests/e2e/image.sh tests/e2e/lib.sh tests/e2e/shim_cases.py tests/e2e/shim_client.py
+EXTRA_DIST += tests/e2e/manager-lib.sh tests/e2e/crash-lib.sh tests/e2e/gvisor-lib.sh tests/e2e/hostile-lib.sh tests/e2e/ctr-lib.sh tests/e2e/debian13.sh tests/e2e/cri-cases.sh tests/e2e/cri-lib.sh tests/e2e/cri.proto tests/e2e/cri.py tests/e2e/image.sh tests/e2e/lib.sh tests/e2e/shim_cases.py tests/e2e/shim_client.py
 
 # sandboxd that dies where it is told to; beside sandboxd, so that it finds the helpers
 check_PROGRAMS += sandboxd-crash

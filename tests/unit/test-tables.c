@@ -41,7 +41,7 @@ static void reasons_parse_back(void **state)
 
 static void errnos(void **state)
 {
-        static const int resources[] = { ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN, ENOBUFS };
+        static const int resources[] = { ENOSPC, EROFS, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN, ENOBUFS };
 
         for (size_t i = 0; i < ARRAY_SIZE(resources); i++) {
                 assert_int_equal(reason_of_errno(resources[i]), REASON_NO_RESOURCES);
