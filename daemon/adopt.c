@@ -163,6 +163,8 @@ static void record_found(void *data, const char *owner, const char *ns, const ch
         struct found *f;
 
         if (!rec || container_from_record(&c, a->daemon, rec, &local) < 0) {
+                if ((rec ? &local : err)->reason == REASON_NO_RESOURCES)
+                        abort(); /* not the record's fault: the keeper tries again */
                 unusable_add(a->daemon, owner, ns, id, rec ? &local : err);
                 return;
         }

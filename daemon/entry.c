@@ -2,12 +2,9 @@
 
 /* What is done when a state has been entered: operations are begun, events published, requests answered. */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include <utlist.h>
 #include "base/clock.h"
 #include "base/fd.h"
@@ -315,36 +312,14 @@ static void delete_done(struct op *op, const struct error *err)
         result(op->container, CEV_DELETE_OK, CEV_DELETE_FAILED, err);
 }
 
-/* On a full disk a record can be removed, on a read-only one it cannot: then what there is of the container stays with
- * it, so that no later daemon finds a record of what is not there. */
-static bool is_removable(struct container *c, struct error *err)
-{
-        static const char probe[] = ".probe"; /* the kernel tells by the attempt alone */
-        int fd;
-
-        container_persist_now(c);
-        if (!c->owed)
-                return true;
-        fd = openat(c->dirfd, probe, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (fd < 0 && errno == EROFS)
-                return error_set_errno(err, reason_of_errno(EROFS), EROFS,
-                                       "cannot remove the container: its record is in %s", c->dir) == 0;
-        fd_close(fd);
-        unlinkat(c->dirfd, probe, 0);
-        return true;
-}
-
 static void enter_deleting(struct container *c, struct happening *h)
 {
         struct op *op = op_new(c, OP_DELETE, NULL, delete_done);
-        struct error err = ERROR_NULL;
 
         if (!op)
                 return;
         op->force = true; /* it has stopped: nothing is killed that lives, and half-written runtime state goes too */
-        if (!is_removable(c, &err))
-                op_finish(op, &err);
-        else if (c->made)
+        if (c->made)
                 op_start_alone(op);
         else
                 op_finish(op, NULL);

@@ -10,6 +10,7 @@
 
 #include "daemon/json.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
@@ -490,7 +491,10 @@ int json_decode(const struct message_desc *desc, const char *text, size_t len, s
         nul = memchr(text, '\0', len);
         if (nul) /* jansson reads over one behind a number */
                 return error_set(err, REASON_CORRUPT, "byte %zu is a NUL", (size_t)(nul - text) + 1);
+        errno = 0;
         object = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
+        if (!object && errno == ENOMEM) /* of malloc: jansson may call it wrong syntax */
+                return no_memory(err);
         if (!object)
                 return error_set(err, REASON_CORRUPT, "line %d, column %d: %s", e.line, e.column,
                                  text_clean(e.text, sizeof(e.text) - 1));

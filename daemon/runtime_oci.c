@@ -30,9 +30,22 @@
 /* --- commands --- */
 
 /* What makes something is not let through its gate unless the record tells the next daemon of it. What ends something,
- * or only asks, is: else a full disk could not be helped. */
-static bool makes_something(const struct op *op)
+ * or only asks, is: else a full disk could not be helped. But a record on a read-only disk would be left of what is
+ * not there any more. */
+static bool needs_record(const struct op *op)
 {
+        const struct container *c = op->container;
+        static const char probe[] = ".probe"; /* the kernel tells by the attempt alone */
+        int fd;
+
+        if (op->kind == OP_DELETE && c->state == CONTAINER_DELETING) {
+                fd = openat(c->dirfd, probe, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+                if (fd < 0)
+                        return errno == EROFS;
+                fd_close(fd);
+                unlinkat(c->dirfd, probe, 0);
+                return false;
+        }
         return op->kind == OP_PREPARE || op->kind == OP_CREATE || op->kind == OP_RESTORE || op->kind == OP_START ||
                op->kind == OP_EXEC || op->kind == OP_CHECKPOINT;
 }
@@ -43,7 +56,7 @@ static void command_was_started(struct command *cmd)
         struct error err = ERROR_NULL;
 
         op->recorded = true;
-        if (container_write(op->container, &err) < 0 && makes_something(op))
+        if (container_write(op->container, &err) < 0 && needs_record(op))
                 command_refuse(cmd, &err);
 }
 

@@ -93,10 +93,13 @@ json_t *spec_load(const char *text, size_t len, enum reason reason, const char *
                 error_set(err, reason, "%s has %zu bytes: at most %d are allowed", what, len, SPEC_MAX);
                 return NULL;
         }
+        errno = 0;
         value = json_loadb(text, len, JSON_DECODE_ANY, &e);
         if (!value && json_error_code(&e) == json_error_numeric_overflow)
                 value = load_with_reals(text, len, &e);
-        if (!value)
+        if (!value && errno == ENOMEM) /* of malloc: jansson may call it wrong syntax */
+                error_set(err, REASON_NO_RESOURCES, "no memory to read %s", what);
+        else if (!value)
                 error_set(err, reason, "%s is not valid JSON: line %d, column %d: %s", what, e.line, e.column,
                           text_clean(e.text, sizeof(e.text) - 1));
         return value;

@@ -7,6 +7,7 @@
 #include <uthash.h>
 #include "daemon/container.h"
 #include "daemon/daemon.h"
+#include "daemon/kept.h"
 #include "daemon/publish.h"
 #include "daemon/record.h"
 
@@ -20,6 +21,8 @@ static void forget(struct daemon *d, struct unusable *u)
 {
         HASH_DEL(d->unusable, u);
         free(u);
+        if (!d->unusable && !d->adoption && d->kept) /* see the end of adoption */
+                kept_store_sweep(d->kept);
 }
 
 void unusable_add(struct daemon *d, const char *owner, const char *ns, const char *id, const struct error *why)
@@ -63,6 +66,8 @@ void unusable_free_all(struct daemon *d)
 {
         struct unusable *u, *tmp;
 
-        HASH_ITER(hh, d->unusable, u, tmp)
-                forget(d, u);
+        HASH_ITER(hh, d->unusable, u, tmp) {
+                HASH_DEL(d->unusable, u);
+                free(u);
+        }
 }

@@ -35,6 +35,7 @@ E2E_TESTS += tests/e2e/exec.sh
 E2E_TESTS += tests/e2e/fake-faults.sh
 E2E_TESTS += tests/e2e/fake-races.sh
 E2E_TESTS += tests/e2e/fake-storm.sh
+E2E_TESTS += tests/e2e/hostile.sh
 E2E_TESTS += tests/e2e/keeper.sh
 E2E_TESTS += tests/e2e/gvisor-13.sh
 E2E_TESTS += tests/e2e/gvisor.sh

@@ -152,7 +152,7 @@ breaks_down() {
         let_it_end
         is "$(status_of)" 44 "what ends is told"
         refused no-resources "it cannot be removed" delete
-        like "$(field .message)" "*its record is in *: Read-only file system" "and it says why"
+        like "$(field .message)" "*cannot write the record*: Read-only file system" "and it says why"
         status_is stopped
         ok $? "so it stays as it is"
         is "$(kinds | sed -E 's/(warning) ?//g')" "create start exit" "the events are told"
