@@ -133,8 +133,12 @@ static void handle_create(struct daemon *d, struct request *req)
                                     ns_or_default(x->ns), container_state_name(c->state));
                 return;
         }
-        if (unusable_check(d, x->owner, x->ns, x->id, &err) < 0 || runtime_for(&rt, d, x, &err) < 0 ||
-            container_new(&c, d, x, &err) < 0) {
+        if (unusable_check(d, x->owner, x->ns, x->id, &err) < 0) {
+                err.reason = err.reason == REASON_NOT_SUPPORTED ? REASON_ALREADY_EXISTS : err.reason;
+                request_fail(&req, &err);
+                return;
+        }
+        if (runtime_for(&rt, d, x, &err) < 0 || container_new(&c, d, x, &err) < 0) {
                 runtime_free(rt);
                 request_fail(&req, &err);
                 return;
