@@ -39,7 +39,10 @@ def bundle(name, args, spec=None, **more):
 
 
 def pid_exists(pid):
-    return os.path.exists(f"/proc/{pid}") and Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):  # it may go while it is looked at
+        return False
 
 
 PRIVATE = {"linux.namespaces": [{"type": t} for t in ("mount", "pid", "ipc", "uts", "network")]}
