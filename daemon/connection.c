@@ -215,9 +215,13 @@ static void request_release(struct transport_request *req)
         free(req);
 }
 
-void transport_drop(struct transport_request **req)
+void transport_drop(struct transport_request **reqp)
 {
-        request_release(TAKE(*req));
+        struct transport_request *req = TAKE(*reqp);
+
+        if (req->connection)
+                connection_close(req->connection);
+        request_release(req);
 }
 
 void transport_reply(struct transport_request **reqp, const void *data, size_t len)

@@ -57,7 +57,8 @@ bool transport_drained(const struct transport *t);
 
 /* Sends the answer and ends the request: *req becomes NULL. Copies data. */
 void transport_reply(struct transport_request **req, const void *data, size_t len);
-/* Ends the request without an answer (its connection is gone). */
+/* Ends the request without an answer. A connection that is still there is closed: its client cannot know, and repeats
+ * on another one. */
 void transport_drop(struct transport_request **req);
 
 struct transport_stats {

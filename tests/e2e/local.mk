@@ -11,6 +11,17 @@ check_PROGRAMS += sandboxd-crash
 sandboxd_crash_SOURCES = daemon/main.c tests/crash/crash.c
 sandboxd_crash_LDADD = libdaemon.la libproto.la libbase.la
 
+# sandboxd whose memory and clock are not to be relied on
+check_PROGRAMS += sandboxd-faults
+sandboxd_faults_SOURCES = daemon/main.c tests/crash/faults.c
+sandboxd_faults_LDADD = libdaemon.la libproto.la libbase.la
+
+# no memory: one allocation fails, each in a life of its own
+check-memory: all sandboxd-faults tests/e2e/rpc tests/fake/fake-runtime
+	FAULTS_SHARE=$${FAULTS_SHARE:-1} E2E_CASE=allocations E2E_LIMIT=7200 top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
+		bash $(srcdir)/tests/e2e/faults.sh
+.PHONY: check-memory
+
 # all crash points, where `make check` takes some of them
 check-crash: all sandboxd-crash tests/e2e/rpc tests/fake/fake-runtime
 	CRASH_SHARE=1 RUNTIMES='fake runc runsc' E2E_LIMIT=7200 top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
@@ -35,6 +46,7 @@ E2E_TESTS += tests/e2e/exec.sh
 E2E_TESTS += tests/e2e/fake-faults.sh
 E2E_TESTS += tests/e2e/fake-races.sh
 E2E_TESTS += tests/e2e/fake-storm.sh
+E2E_TESTS += tests/e2e/faults.sh
 E2E_TESTS += tests/e2e/hostile.sh
 E2E_TESTS += tests/e2e/keeper.sh
 E2E_TESTS += tests/e2e/gvisor-13.sh
