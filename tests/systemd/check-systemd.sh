@@ -87,7 +87,7 @@ make_vm() {
 
 boot_vm() {
         exec timeout -k 10 "${SYSTEMD_LIMIT:-900}" qemu-system-x86_64 -accel tcg,thread=multi -cpu qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt -smp 2 -m 2048 -nodefaults -display none -no-reboot \
-                -kernel "$kernel"/boot/vmlinuz-* -initrd "$T/initrd" -append "console=ttyS0 quiet panic=-1 mitigations=off systemd.unified_cgroup_hierarchy=1" \
+                -kernel "$kernel"/boot/vmlinuz-* -initrd "$T/initrd" -append "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check systemd.unified_cgroup_hierarchy=1" \
                 -serial "file:$T/console" -serial "file:$T/serial" </dev/null >"$T/qemu" 2>&1
 }
 

@@ -502,7 +502,9 @@ static void test_real(void **state)
         assert_int_equal(cgroup_freeze(cg, true, &err), 0);
         assert_true(eventually(is_frozen, cg));
         assert_int_equal(cgroup_signal_all(cg, SIGTERM, &err), 0);
-        assert_true(still_runs(one));
+        /* in v2 a signal that nobody handles ends a frozen one, too */
+        if (!cgroup_is_v2(cg, CG_FREEZER))
+                assert_true(still_runs(one));
         assert_int_equal(cgroup_freeze(cg, false, &err), 0);
         assert_true(eventually(is_thawed, cg));
         await_exit(one, SIGTERM);

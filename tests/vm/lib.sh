@@ -30,7 +30,7 @@ vm_cleanup() {
         local status=$?
 
         trap - EXIT
-        [ -z "$qemu_pid" ] || { kill -KILL "$qemu_pid" && wait "$qemu_pid"; } 2>/dev/null
+        [ -z "$qemu_pid" ] || { kill -TERM "$qemu_pid" && wait "$qemu_pid"; } 2>/dev/null
         if [ -n "${VM_KEEP-}" ]; then echo "# kept: $V" >&2; else rm -rf "$V"; fi
         exit "$status"
 }
@@ -105,7 +105,7 @@ vm_new() { # v1 or v2
         printf '%s\n' root:x:0: nogroup:x:65534: >"$V/root/etc/group"
         cp "$top_srcdir/tests/vm/init" "$V/root/init"
         cp -r "$top_srcdir/tests" "$V/root/src/"
-        vm_program busybox bash runc crun gojq mawk gawk grep sed find diff flock mountpoint ip stty strace \
+        vm_program busybox bash runc crun gojq mawk gawk grep sed find findmnt diff flock mountpoint ip stty strace \
                 cat chmod cp cut date dd env head id ln ls mkdir mkfifo mktemp mv nproc od paste readlink realpath rm rmdir seq sleep \
                 sort stat tac tail tee timeout touch tr truncate uniq wc yes
         [[ $VM_RUNTIMES != *runsc* ]] || vm_program runsc
@@ -240,7 +240,7 @@ vm_run() {
         (cd "$V/root" && find . | busybox cpio -o -H newc 2>/dev/null) >"$V/initrd" || { echo "Bail out! no initrd"; exit 99; }
         # What it has told until then is worth reading, too, when it does not come to its end.
         timeout --kill-after=5 "${VM_LIMIT:-$vm_limit}" qemu-system-x86_64 -accel tcg,thread=multi -cpu "${VM_CPU:-qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt}" -smp "${VM_CPUS:-2}" -m 1536 -nodefaults -display none -no-reboot \
-                -kernel "$kernel" -initrd "$V/initrd" -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr nowatchdog ${VM_APPEND-}" \
+                -kernel "$kernel" -initrd "$V/initrd" -append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr nowatchdog no_timer_check ${VM_APPEND-}" \
                 -serial "file:$V/console" -serial "file:$V/tap" </dev/null >"$V/qemu" 2>&1 &
         qemu_pid=$!
         wait "$qemu_pid"
