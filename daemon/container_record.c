@@ -286,7 +286,6 @@ void container_persist_now(struct container *c)
 {
         struct error err = ERROR_NULL;
 
-        deferred_cancel(&c->persist);
         if (c->dirfd >= 0)
                 container_write(c, &err);
 }

@@ -158,12 +158,15 @@ static void answer_remembered(void *data, const struct answer *answer)
         struct error err = ERROR_NULL;
 
         HASH_FIND_STR(d->containers, answer->container_key, c);
-        if (c && c->state != CONTAINER_GONE && c->dirfd >= 0 && strcmp(answer->method, "kill") == 0)
+        if (!c || c->state == CONTAINER_GONE || c->dirfd < 0) {
+                if (record_tombstone_save(d->store, answer->container_key, &rec, &err) < 0)
+                        log_warn("the answer to request %s will not outlive this daemon: %s", answer->request_id,
+                                 err.message);
+        } else if (strcmp(answer->method, "kill") == 0) {
                 container_persist(c); /* after the answer: until then the request is in the record */
-        else if (c && c->state != CONTAINER_GONE && c->dirfd >= 0)
+        } else {
                 container_persist_now(c);
-        else if (record_tombstone_save(d->store, answer->container_key, &rec, &err) < 0)
-                log_warn("the answer to request %s will not outlive this daemon: %s", answer->request_id, err.message);
+        }
 }
 
 static int set_up_signals(struct daemon *d, struct error *err)

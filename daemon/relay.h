@@ -10,6 +10,7 @@
  */
 
 #include <sys/types.h>
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/loop.h"
 
@@ -25,7 +26,7 @@ int relay_adopt(struct relay **ret, struct loop *loop, int source, int sink, rel
 struct relay *relay_free(struct relay *r);
 /* The owner goes: what was written before gets this long to be moved, as long as containerd's Go shims give it; then
  * the relay frees itself. */
-#define RELAY_LINGER_NS (UINT64_C(10) * 1000000000)
+#define RELAY_LINGER_NS (10 * NSEC_PER_SEC)
 void relay_release(struct relay *r);
 
 int relay_writer(const struct relay *r); /* for the process; borrowed; -1 once it has begun */

@@ -22,15 +22,22 @@ static void close_pair(struct op *op)
         op->give_fd[1] = fd_close(op->give_fd[1]);
 }
 
-static void written(struct urpc *u, struct urpc_reply *reply)
+/* The connection has done its work; err: what the sandbox says against it. */
+static struct op *take_reply(struct urpc *u, const struct urpc_reply *reply, struct error *err)
 {
         struct op *op = container_of(u, struct op, urpc);
-        struct error err = ERROR_NULL;
 
-        if (!runsc_no_reply(reply, &err))
-                spec_urpc_empty(reply->text, reply->len, &err);
+        runsc_done_reply(reply, err);
         urpc_close(u);
         op->asked = false;
+        return op;
+}
+
+static void written(struct urpc *u, struct urpc_reply *reply)
+{
+        struct error err = ERROR_NULL;
+        struct op *op = take_reply(u, reply, &err);
+
         if (error_is_set(&err))
                 error_wrap(&err, "OCI runtime checkpoint failed");
         op_finish(op, error_is_set(&err) ? &err : NULL);
@@ -87,13 +94,9 @@ static void refuse_to_end_it(struct op *op)
 
 static void probed(struct urpc *u, struct urpc_reply *reply)
 {
-        struct op *op = container_of(u, struct op, urpc);
         struct error err = ERROR_NULL;
+        struct op *op = take_reply(u, reply, &err);
 
-        if (!runsc_no_reply(reply, &err))
-                spec_urpc_empty(reply->text, reply->len, &err);
-        urpc_close(u);
-        op->asked = false;
         if (reply->errnum)
                 op_finish(op, &err);
         else if (err.reason == REASON_NOT_SUPPORTED)

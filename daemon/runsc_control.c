@@ -113,6 +113,12 @@ bool runsc_no_reply(const struct urpc_reply *reply, struct error *err)
         return true;
 }
 
+void runsc_done_reply(const struct urpc_reply *reply, struct error *err)
+{
+        if (!runsc_no_reply(reply, err))
+                spec_urpc_empty(reply->text, reply->len, err);
+}
+
 static void ask_or(struct op *op, const char *text, urpc_done_fn done)
 {
         if (!runsc_ask(op, text, RUNSC_CALL_NS, done))
@@ -134,8 +140,7 @@ static void finish(struct op *op, const struct error *err)
 
 void runsc_kill_reply(const struct urpc_reply *reply, struct error *err)
 {
-        if (!runsc_no_reply(reply, err))
-                spec_urpc_empty(reply->text, reply->len, err);
+        runsc_done_reply(reply, err);
         if (reply->errnum == -EPIPE || strstr(err->message, "no such process") || oci_says_not_there(err->message))
                 error_set(err, REASON_PROCESS_FINISHED, "process already finished");
 }

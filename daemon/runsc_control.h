@@ -24,6 +24,8 @@ char *runsc_state_text(const struct container *c, size_t *ret_len);
 bool runsc_ask(struct op *op, const char *text, uint64_t timeout_ns, urpc_done_fn done);
 /* A reply that is none: fills in err. False: there is a reply. */
 bool runsc_no_reply(const struct urpc_reply *reply, struct error *err);
+/* A reply that says only that it was done; fills in err if it is another one, or none. */
+void runsc_done_reply(const struct urpc_reply *reply, struct error *err);
 /* What was answered to a signal. */
 void runsc_kill_reply(const struct urpc_reply *reply, struct error *err);
 

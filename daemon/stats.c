@@ -115,15 +115,15 @@ void stats_hugetlb_sizes(struct stats_reader *r, const char *suffix, struct list
 
 /* --- the parts that v1 and v2 have alike --- */
 
-static void read_pids(struct stats_reader *r, struct stats_result *ret)
-{
-        (void)stats_number(r, "pids.current", &ret->pids_current);
-        (void)stats_number(r, "pids.max", &ret->pids_limit);
-}
-
 static void read_pids_limit(struct stats_reader *r, struct stats_result *ret)
 {
         (void)stats_number(r, "pids.max", &ret->pids_limit);
+}
+
+static void read_pids(struct stats_reader *r, struct stats_result *ret)
+{
+        (void)stats_number(r, "pids.current", &ret->pids_current);
+        read_pids_limit(r, ret);
 }
 
 static void read_rdma(struct stats_reader *r, struct stats_result *ret)

@@ -80,21 +80,29 @@ static size_t stored(struct rig *rig, const char *prefix)
 
 /* --- the front --- */
 
-static void live(struct rig *rig)
+static struct front_setup setup_of(const struct rig *rig, int hand_over_fd)
 {
         struct front_setup setup = FRONT_SETUP_NULL;
+
+        setup.owner = "c01";
+        setup.fd = fcntl(rig->listen_fd, F_DUPFD_CLOEXEC, 3);
+        setup.socket = rig->daemon.path;
+        setup.keeper = rig->notify_path;
+        setup.prefix = PREFIX;
+        setup.hand_over_fd = hand_over_fd;
+        return setup;
+}
+
+static void live(struct rig *rig)
+{
+        struct front_setup setup;
         struct error err = ERROR_NULL;
         int pair[2];
 
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
         assert_int_equal(store_hand_over(&rig->store, PREFIX, pair[0]), 0);
         fd_close(pair[0]);
-        setup.owner = "c01";
-        setup.fd = fcntl(rig->listen_fd, F_DUPFD_CLOEXEC, 3);
-        setup.socket = rig->daemon.path;
-        setup.keeper = rig->notify_path;
-        setup.prefix = PREFIX;
-        setup.hand_over_fd = pair[1];
+        setup = setup_of(rig, pair[1]);
         if (front_init(&rig->front, rig->loop, &setup, &err) < 0)
                 fail_msg("%s", err.message);
 }
@@ -103,7 +111,7 @@ static void live(struct rig *rig)
 static void cut_short(void **state)
 {
         struct rig *rig = *state;
-        struct front_setup setup = FRONT_SETUP_NULL;
+        struct front_setup setup;
         struct front front;
         int pair[2], fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -112,12 +120,7 @@ static void cut_short(void **state)
         assert_int_equal(fd_send(pair[0], PREFIX "c000", KEEPER_NAME_MAX + 1, &fd, 1, 0), KEEPER_NAME_MAX + 1);
         fd_close(pair[0]);
         fd_close(fd);
-        setup.owner = "c01";
-        setup.fd = fcntl(rig->listen_fd, F_DUPFD_CLOEXEC, 3);
-        setup.socket = rig->daemon.path;
-        setup.keeper = rig->notify_path;
-        setup.prefix = PREFIX;
-        setup.hand_over_fd = pair[1];
+        setup = setup_of(rig, pair[1]);
         assert_int_equal(front_init(&front, rig->loop, &setup, NULL), -1);
         read_notify(rig);
         assert_int_equal(stored(rig, "F"), 1);
